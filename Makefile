@@ -1,0 +1,72 @@
+# Every target works from a fresh clone: what it needs is installed into .venv first.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+PACKAGES := budgets queries service
+CHECKED := $(PACKAGES) $(wildcard benchmarks) tests
+WORKERS ?= 2
+
+.PHONY: help install run test nightly check lint format bench demo lock docker-lint clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+install: $(STAMP) ## Make .venv from the lock (again only when pyproject.toml or the lock changed)
+
+# Hashes pin every byte that comes from the registry; --no-build-isolation keeps the build backend under the same lock.
+$(STAMP): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Kvitto needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing into .venv (a few minutes the first time) ..."
+	@$(PIP) install --quiet --require-hashes --no-deps --only-binary :all: --requirement requirements.lock
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: install ## Serve the demo on http://localhost:8000 (KVITTO_PORT, KVITTO_HOST, KVITTO_DATA_DIR)
+	@exec $(BIN)/kvitto serve --demo
+
+test: install ## Run the tests (nightly ones excluded)
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+nightly: install ## Run the long tests
+	$(BIN)/python -m pytest -n $(WORKERS) -m nightly
+
+lint: install ## Style, format, types and import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(CHECKED)
+	$(BIN)/lint-imports --no-cache
+
+format: install ## Put the code into the project's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+check: ## The one gate: all that must pass before a change lands
+	$(MAKE) lint
+	$(MAKE) docker-lint
+	$(MAKE) test
+
+bench: install ## Measure speed and error against plain DuckDB (SIZE=100m for the large run)
+	$(BIN)/python -m benchmarks
+
+demo: install ## A two-minute tour on a temporary instance
+	$(BIN)/python -m service.tour
+
+docker-lint: install ## Lint the Dockerfile
+	$(BIN)/hadolint Dockerfile
+
+lock: ## Resolve the lock anew from pyproject.toml
+	@test -x .venv/lock/bin/uv || { $(PYTHON) -m venv .venv/lock && .venv/lock/bin/python -m pip install --quiet uv; }
+	.venv/lock/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+		--extra demo --extra postgres --extra dev --generate-hashes --no-emit-index-url \
+		--custom-compile-command 'make lock' $(LOCK_OPTIONS) --output-file requirements.lock
+
+clean: ## Remove caches and build output (keeps .venv and var)
+	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis build dist
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

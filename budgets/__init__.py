@@ -1,0 +1,1 @@
+"""Privacy budgets: what may be lost, and what has been. Knows no SQL."""

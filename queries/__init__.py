@@ -1,0 +1,1 @@
+"""From a question to a noised answer. Knows no HTTP."""

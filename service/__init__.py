@@ -1,0 +1,1 @@
+"""HTTP, command line and client: the only package that knows both others."""
