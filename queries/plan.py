@@ -1,0 +1,431 @@
+"""What may be asked of private rows: a closed family of frozen nodes, each safe by construction.
+
+The privacy unit is not a column here. A private relation carries its unit implicitly: no expression can name it, private
+relations are joined on it and on nothing less, and a contribution is summed per unit before anything else. So for every
+`Aggregation` that can be constructed, the rows that belong to one unit are a function of that unit's own rows and of public
+tables, and the released vector is a sum over units of vectors whose L2 norm, in units of the declared bounds, is at most
+one (`Block`). That is all that the Gaussian mechanism needs (`mechanisms.py`).
+
+The meaning of a node may never change once a release was stored under its digest: add a node instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from math import isqrt
+
+from budgets.privacy_loss import PrivacyLoss
+from queries.errors import IllegalPlanError
+
+WEIGHT_ONE = 1 << 16  # a unit's weight of one, in integers: released vectors are scaled by it
+VALUE_LIMIT = (1 << 31) - 1  # a row's value is clamped to this at the most: 2**31 rows of it stay below 2**62
+GROUPS_LIMIT = 2_000_000
+MEASURES_LIMIT = 24
+SCALE_LIMIT = 9  # decimal places
+
+
+class Kind(StrEnum):
+    BOOLEAN = "BOOLEAN"
+    INTEGER = "BIGINT"
+    DECIMAL = "DECIMAL"
+    DOUBLE = "DOUBLE"
+    VARCHAR = "VARCHAR"
+    DATE = "DATE"
+    NULL = "NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """A column's type; a decimal of scale s is held as the integer value * 10**s."""
+
+    kind: Kind
+    scale: int = 0
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.scale <= SCALE_LIMIT, "a scale out of range")
+        _require(self.scale == 0 or self.kind is Kind.DECIMAL, "a scale on a type that has none")
+
+    @property
+    def exact(self) -> bool:
+        """Whether values are integers inside, so that sums of them are exact."""
+        return self.kind in (Kind.INTEGER, Kind.DECIMAL)
+
+
+BOOLEAN = Type(Kind.BOOLEAN)
+INTEGER = Type(Kind.INTEGER)
+DOUBLE = Type(Kind.DOUBLE)
+VARCHAR = Type(Kind.VARCHAR)
+DATE = Type(Kind.DATE)
+NULL = Type(Kind.NULL)
+
+
+class Function(StrEnum):
+    """Every scalar function that may touch private rows; `emit.py` gives each a total SQL form."""
+
+    AND = "and"
+    OR = "or"
+    NOT = "not"
+    IS_NULL = "is_null"
+    EQUAL = "equal"
+    NOT_EQUAL = "not_equal"
+    LESS = "less"
+    LESS_EQUAL = "less_equal"
+    SAME = "same"  # IS NOT DISTINCT FROM
+    IN = "in"
+    LIKE = "like"
+    ILIKE = "ilike"
+    STARTS_WITH = "starts_with"
+    CONTAINS = "contains"
+    CASE = "case"  # condition, value, condition, value, …, else
+    COALESCE = "coalesce"
+    NULL_IF = "null_if"
+    ADD = "add"
+    SUBTRACT = "subtract"
+    MULTIPLY = "multiply"
+    NEGATE = "negate"
+    ABSOLUTE = "absolute"
+    DIVIDE = "divide"
+    INTEGER_DIVIDE = "integer_divide"
+    MODULO = "modulo"
+    LEAST = "least"
+    GREATEST = "greatest"
+    RESCALE = "rescale"  # exact number to the scale of the result type, rounding half away from zero
+    TO_DOUBLE = "to_double"
+    FROM_DOUBLE = "from_double"  # rounded to the scale of the result type
+    TO_VARCHAR = "to_varchar"
+    TO_INTEGER = "to_integer"
+    LOWER = "lower"
+    UPPER = "upper"
+    TRIM = "trim"
+    LENGTH = "length"
+    CONCAT = "concat"
+    SUBSTRING = "substring"
+    YEAR = "year"
+    QUARTER = "quarter"
+    MONTH = "month"
+    WEEK = "week"
+    DAY = "day"
+    DAY_OF_WEEK = "dayofweek"
+    ISO_DAY_OF_WEEK = "isodow"
+    DAY_OF_YEAR = "dayofyear"
+    TRUNCATE_YEAR = "truncate_year"
+    TRUNCATE_QUARTER = "truncate_quarter"
+    TRUNCATE_MONTH = "truncate_month"
+    TRUNCATE_WEEK = "truncate_week"
+    ADD_DAYS = "add_days"
+    DAYS_BETWEEN = "days_between"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the relation's source number `source`."""
+
+    source: int
+    name: str
+    type: Type
+
+    def __post_init__(self) -> None:
+        _require(self.name != "_u", "the privacy unit cannot be named")
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A constant: exact numbers as integers of the type's scale, dates as ISO text."""
+
+    value: int | float | str | bool | None
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    function: Function
+    arguments: tuple[Expression, ...]
+    type: Type
+
+
+Expression = Column | Literal | Call
+TRUE = Literal(value=True, type=BOOLEAN)
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One table of the snapshot; `columns` are all that it has, without the unit."""
+
+    table: str
+    private: bool
+    columns: tuple[tuple[str, Type], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A subquery that keeps the unit of its rows; its columns are called c0, c1, …"""
+
+    relation: Relation
+    values: tuple[Expression, ...]
+
+    def __post_init__(self) -> None:
+        for value in self.values:
+            self.relation.check(value)
+
+    @property
+    def private(self) -> bool:
+        return self.relation.private
+
+    @property
+    def columns(self) -> tuple[tuple[str, Type], ...]:
+        return tuple((f"c{index}", value.type) for index, value in enumerate(self.values))
+
+
+Source = Scan | Derived
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """The next source: inner, or left keeping all rows so far. Private sources are joined on the unit besides `on`."""
+
+    source: Source
+    on: tuple[Expression, ...] = ()
+    left: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """Rows in select-project-join form. If any source is private, so is the relation, and every row has exactly one unit.
+
+    A left join that would keep public rows without a unit is not constructible: its left side must be private, or its
+    right side public.
+    """
+
+    first: Source
+    joins: tuple[Join, ...] = ()
+    where: tuple[Expression, ...] = ()
+
+    def __post_init__(self) -> None:
+        private = self.first.private
+        for index, join in enumerate(self.joins, start=1):
+            _require(not (join.left and join.source.private and not private), "a left join that keeps public rows")
+            private = private or join.source.private
+            for condition in join.on:
+                self.check(condition, upto=index)
+        for condition in self.where:
+            self.check(condition)
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        return (self.first, *(join.source for join in self.joins))
+
+    @property
+    def private(self) -> bool:
+        return any(source.private for source in self.sources)
+
+    def check(self, expression: Expression, upto: int | None = None) -> None:
+        """Raise IllegalPlanError unless every column of `expression` is one of the sources' (numbers 0 to `upto`)."""
+        known = self.sources if upto is None else self.sources[: upto + 1]
+        for column in columns_of(expression):
+            _require(column.source < len(known), "a column of a source that is not there")
+            _require((column.name, column.type) in known[column.source].columns, f"no column {column.name}")
+
+
+@dataclass(frozen=True, slots=True)
+class TableAxis:
+    """Keys that exist in public tables: the distinct values of some expressions over a public relation."""
+
+    relation: Relation
+    values: tuple[Expression, ...]
+    with_null: bool = False  # the key is also NULL where a left join finds nothing
+
+    def __post_init__(self) -> None:
+        _require(not self.relation.private, "an axis over private rows")
+        for value in self.values:
+            self.relation.check(value)
+
+
+@dataclass(frozen=True, slots=True)
+class ListAxis:
+    """Keys listed by the policy or by the statement itself."""
+
+    values: tuple[Literal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesAxis:
+    """The distinct values of a function of one column with a declared range; days are counted from 1970-01-01.
+
+    `function` is an expression over `Column(0, "v", …)`.
+    """
+
+    start: int
+    stop: int  # inclusive
+    function: Expression
+    with_null: bool
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.stop - self.start < GROUPS_LIMIT, "a series that is empty or too long")
+        _require(all(c.source == 0 and c.name == "v" for c in columns_of(self.function)), "a series over other columns")
+
+
+Axis = TableAxis | ListAxis | SeriesAxis
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Grouping expressions over the private relation, and the axis whose members they are looked up in."""
+
+    expressions: tuple[Expression, ...]
+    axis: Axis
+
+    def __post_init__(self) -> None:
+        width = len(self.axis.values) if isinstance(self.axis, TableAxis) else 1
+        _require(len(self.expressions) == width, "an axis of another width than its key")
+
+
+class MeasureKind(StrEnum):
+    SUM = "sum"  # of an exact number, NULL counting as zero
+    ROWS = "rows"  # rows for which the condition holds
+    UNITS = "units"  # one for a unit with any such row
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One number a group. A unit's contribution to it is clamped by row, then by group, then by norm (`Block`).
+
+    `l2_bound` is in minor units (`scale` decimal places): at least 1.
+    """
+
+    kind: MeasureKind
+    value: Expression | None
+    l2_bound: int
+    scale: int = 0
+    row_bounds: tuple[int, int] = (-VALUE_LIMIT, VALUE_LIMIT)
+    group_bounds: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        _require(self.l2_bound >= 1, "an L2 bound below one minor unit")
+        _require(0 <= self.scale <= SCALE_LIMIT, "a scale out of range")
+        if self.kind is MeasureKind.SUM:
+            _require(self.value is not None and self.value.type.exact, "a sum of what is not an exact number")
+            _require(self.value is not None and self.value.type.scale == self.scale, "a sum of another scale")
+        elif self.value is not None:
+            _require(self.value.type == BOOLEAN, "a condition that is not boolean")
+        low, high = self.row_bounds
+        _require(-VALUE_LIMIT <= low <= high <= VALUE_LIMIT, "row bounds out of range")
+        if self.group_bounds is not None:
+            _require(-(1 << 46) <= self.group_bounds[0] <= self.group_bounds[1] <= (1 << 46), "group bounds out of range")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Measures that share one weight a unit, hence one bound: Σ_j ‖p_j‖² / C_j² ≤ 1 after weighting.
+
+    `max_groups`, where given, first keeps that many of a unit's groups.
+    """
+
+    measures: tuple[Measure, ...]
+    rho_nano: int
+    max_groups: int | None = None
+
+    def __post_init__(self) -> None:
+        _require(bool(self.measures), "a block without measures")
+        _require(self.rho_nano >= 1, "a block without a price")
+        _require(self.max_groups is None or self.max_groups >= 1, "fewer than one group a unit")
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKeys:
+    """Every member of the product of the axes is returned, zeros included."""
+
+    keys: tuple[Key, ...] = ()
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        return tuple(expression for key in self.keys for expression in key.expressions)
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdKeys:
+    """A key is returned only if its noised number of units passes a threshold; `delta_atto` pays for that."""
+
+    expressions: tuple[Expression, ...]
+    max_groups: int
+    rho_nano: int
+    delta_atto: int
+
+    def __post_init__(self) -> None:
+        _require(bool(self.expressions), "a threshold without keys")
+        _require(1 <= self.max_groups <= 1_000_000, "groups a unit out of range")
+        _require(self.delta_atto >= 1, "a threshold without delta")
+
+    @property
+    def selection(self) -> Block:
+        """The count that is compared with the threshold: each unit adds 1/√(its number of keys) to its keys.
+
+        With an L2 bound of 1 that is the weighting of Gopi et al. 2020 (arXiv:2002.03020) and of Swanberg et al. 2023.
+        """
+        units = Measure(MeasureKind.UNITS, None, l2_bound=1)
+        return Block((units,), self.rho_nano, self.max_groups)
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregation:
+    """One released node: a private relation, grouped and measured. `unit_capacity` bounds the number of units, publicly."""
+
+    source: Relation
+    keys: PublicKeys | ThresholdKeys
+    blocks: tuple[Block, ...]
+    unit_capacity: int
+
+    def __post_init__(self) -> None:
+        _require(self.source.private, "an aggregation of what is public already")
+        _require(bool(self.blocks), "an aggregation without measures")
+        _require(len(self.measures) <= MEASURES_LIMIT, "too many measures")
+        for expression in self.keys.expressions:
+            self.source.check(expression)
+        for block in self.all_blocks:
+            for measure in block.measures:
+                if measure.value is not None:
+                    self.source.check(measure.value)
+                _require(self._fits(measure, block), "sums that could leave 64 bits")
+
+    def _fits(self, measure: Measure, block: Block) -> bool:
+        """Σ over units and 2**7 standard deviations of noise stay below 2**63 (a tail of less than exp(-2**12))."""
+        sigma = WEIGHT_ONE * measure.l2_bound * isqrt(10**17 // (2 * block.rho_nano) + 1) // 10**4
+        return 1 <= self.unit_capacity and WEIGHT_ONE * measure.l2_bound * self.unit_capacity + (sigma << 7) < (1 << 63)
+
+    @property
+    def all_blocks(self) -> tuple[Block, ...]:
+        """The blocks in the order in which they are run: the selection of keys, if there is one, is the first."""
+        return (self.keys.selection, *self.blocks) if isinstance(self.keys, ThresholdKeys) else self.blocks
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        return tuple(measure for block in self.blocks for measure in block.measures)
+
+    @property
+    def loss(self) -> PrivacyLoss:
+        """The price: zCDP adds up over the blocks (Bun and Steinke 2016, arXiv:1605.02065, Lemma 1.7)."""
+        delta = self.keys.delta_atto if isinstance(self.keys, ThresholdKeys) else 0
+        return PrivacyLoss(sum(block.rho_nano for block in self.all_blocks), delta)
+
+    @property
+    def digest(self) -> str:
+        """Names the question without its price: two statements with one digest ask the same."""
+        blocks = tuple(replace(block, rho_nano=1) for block in self.blocks)
+        keys = replace(self.keys, rho_nano=1, delta_atto=1) if isinstance(self.keys, ThresholdKeys) else self.keys
+        return hashlib.sha256(repr((self.source, keys, blocks, self.unit_capacity)).encode()).hexdigest()
+
+
+def columns_of(expression: Expression) -> Iterator[Column]:
+    """Every column that the expression names, in order, repeats included."""
+    if isinstance(expression, Column):
+        yield expression
+    elif isinstance(expression, Call):
+        for argument in expression.arguments:
+            yield from columns_of(argument)
+
+
+def _require(condition: bool, what: str) -> None:  # noqa: FBT001
+    if not condition:
+        raise IllegalPlanError(what)
