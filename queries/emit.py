@@ -1,0 +1,373 @@
+"""SQL for the engine, written anew from a plan: no text of an analyst's ever gets here.
+
+Every expression is total: whatever the private rows hold, it gives a value or NULL and never an error, because an error
+would be an output that depends on them. Integers are computed in HUGEINT, where no single operation on 64-bit operands can
+overflow, and come back through TRY_CAST. There is no function here that can read, wait, or differ between two runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import isfinite
+
+from queries.errors import IllegalPlanError
+from queries.plan import (
+    Aggregation,
+    Axis,
+    Call,
+    Column,
+    Expression,
+    Function,
+    Key,
+    Kind,
+    ListAxis,
+    Literal,
+    MeasureKind,
+    Relation,
+    SeriesAxis,
+    Source,
+    TableAxis,
+    ThresholdKeys,
+    Type,
+)
+
+Units = tuple[int, int] | None
+_EPOCH = "DATE '1970-01-01'"
+
+
+def contributions(aggregation: Aggregation, units: Units) -> str:
+    """Rows `(u INTEGER, g INTEGER, v0 BIGINT, …)` of the contribution matrix, for the units in the half-open range.
+
+    `g` is the group id: mixed radix over the axes in order, the first one slowest. Rows whose key is on no axis are absent
+    or have a NULL g.
+    """
+    relation = aggregation.source
+    if isinstance(aggregation.keys, ThresholdKeys):
+        matches = [f"candidates.k{i} IS NOT DISTINCT FROM {_sql(e)}" for i, e in enumerate(aggregation.keys.expressions)]
+        with_clause, joins, group = "", f" JOIN candidates ON {' AND '.join(matches)}", "candidates.id"
+    else:
+        with_clause, joins, group = _public_groups(aggregation.keys.keys)
+    values = _values(aggregation)
+    columns = [f"{_unit(relation)} AS u", f"CAST({group} AS INTEGER) AS g"]
+    columns += [f"{value} AS v{index}" for index, value in enumerate(values)]
+    return f"{with_clause}SELECT {', '.join(columns)} FROM {_from(relation, units)}{joins}{_where(relation)}"
+
+
+def value_columns(aggregation: Aggregation) -> tuple[int, ...]:
+    """For each measure of `all_blocks`, in order, the number of its v column, or -1 where every row counts one."""
+    values = _values(aggregation)
+    found = []
+    for block in aggregation.all_blocks:
+        for measure in block.measures:
+            found.append(-1 if measure.value is None else values.index(_value(measure.kind, measure.value)))
+    return tuple(found)
+
+
+def axes(aggregation: Aggregation) -> tuple[str, ...]:
+    """One statement for each axis: its keys `k0, …` in the order of their ids."""
+    if isinstance(aggregation.keys, ThresholdKeys):
+        return ()
+    return tuple(f"SELECT * EXCLUDE (id) FROM ({axis(key.axis)}) ORDER BY id" for key in aggregation.keys.keys)
+
+
+def axis(node: Axis) -> str:
+    """The rows `(id, k0, …)` of an axis, ids from 0 in key order."""
+    if isinstance(node, ListAxis):
+        rows = ", ".join(f"({index}, {_sql(value)})" for index, value in enumerate(node.values))
+        return f"SELECT id, k0 FROM (VALUES {rows}) AS list(id, k0)"
+    names = [f"k{index}" for index in range(len(node.values) if isinstance(node, TableAxis) else 1)]
+    order = ", ".join(f"{name} NULLS FIRST" for name in names)
+    return f"SELECT row_number() OVER (ORDER BY {order}) - 1 AS id, {', '.join(names)} FROM ({_distinct(node)}) AS keys"
+
+
+def axis_count(node: Axis) -> str:
+    """The number of keys on an axis, as one row."""
+    return f"SELECT count(*) FROM ({axis(node)}) AS axis"
+
+
+def candidates(aggregation: Aggregation) -> str:
+    """Rows `(id, k0, …, priority UBIGINT)`: the keys that occur, for thresholding. Both depend on the key alone or its order."""
+    expressions = aggregation.keys.expressions
+    names = [f"k{index}" for index in range(len(expressions))]
+    columns = ", ".join(f"{_sql(e)} AS {name}" for e, name in zip(expressions, names, strict=True))
+    order = ", ".join(f"{name} NULLS FIRST" for name in names)
+    relation = aggregation.source
+    return (
+        f"SELECT row_number() OVER (ORDER BY {order}) - 1 AS id, {', '.join(names)}, hash({', '.join(names)}) AS priority "
+        f"FROM (SELECT DISTINCT {columns} FROM {_from(relation, None)}{_where(relation)}) AS keys"
+    )
+
+
+def _public_groups(keys: tuple[Key, ...]) -> tuple[str, str, str]:
+    """The WITH clause, the joins and the group id of public keys. An axis of known arithmetic needs no join."""
+    ctes: list[str] = []
+    joins: list[str] = []
+    parts: list[str] = []
+    stride: int | None = 1  # None once an axis was met whose size only the engine knows
+    stride_sql = "1"
+    for index, key in reversed(list(enumerate(keys))):
+        size = _known_size(key.axis)
+        if _is_plain_series(key.axis) and isinstance(key.axis, SeriesAxis) and stride is not None:
+            parts.append(f"({_series_id(key.expressions[0], key.axis)}) * {stride}")
+        else:
+            name = f"axis{index}"
+            ctes.append(f"{name} AS MATERIALIZED (SELECT *, id * ({stride_sql}) AS part FROM ({axis(key.axis)}) AS a)")
+            same = [f"{name}.k{i} IS NOT DISTINCT FROM {_sql(e)}" for i, e in enumerate(key.expressions)]
+            joins.append(f" JOIN {name} ON {' AND '.join(same)}")
+            parts.append(f"{name}.part")
+        stride = stride * size if stride is not None and size is not None else None
+        stride_sql = f"{stride_sql} * ({size if size is not None else axis_count(key.axis)})"
+    with_clause = f"WITH {', '.join(ctes)} " if ctes else ""
+    return with_clause, "".join(joins), " + ".join(parts) if parts else "0"
+
+
+def _known_size(node: Axis) -> int | None:
+    if isinstance(node, ListAxis):
+        return len(node.values)
+    if isinstance(node, SeriesAxis) and _is_plain_series(node):
+        return node.stop - node.start + 1 + node.with_null
+    return None
+
+
+def _is_plain_series(node: Axis) -> bool:
+    return isinstance(node, SeriesAxis) and isinstance(node.function, Column)
+
+
+def _series_id(expression: Expression, node: SeriesAxis) -> str:
+    """The id of a key in a series without gaps: NULL where it is off the axis; a NULL key, if there is one, comes first."""
+    value = _sql(expression)
+    number = f"({value} - {_EPOCH})" if expression.type.kind is Kind.DATE else f"CAST({value} AS BIGINT)"
+    null_case = f"WHEN {value} IS NULL THEN 0 " if node.with_null else ""
+    low, high = (_day(node.start), _day(node.stop)) if expression.type.kind is Kind.DATE else (node.start, node.stop)
+    return f"CASE {null_case}WHEN {value} BETWEEN {low} AND {high} THEN {number} - {node.start - node.with_null} END"
+
+
+def _day(number: int) -> str:
+    return f"({_EPOCH} + {number})"
+
+
+def _distinct(node: TableAxis | SeriesAxis) -> str:
+    if isinstance(node, TableAxis):
+        columns = ", ".join(f"{_sql(value)} AS k{index}" for index, value in enumerate(node.values))
+        sql = f"SELECT DISTINCT {columns} FROM {_from(node.relation, None)}{_where(node.relation)}"
+        nulls = ", ".join("NULL" for _ in node.values)
+    else:
+        number = "CAST(i AS INTEGER)"
+        column = next((c for c in _columns(node.function)), None)
+        value = f"{_EPOCH} + {number}" if column is not None and column.type.kind is Kind.DATE else "i"
+        series = f"(SELECT {value} AS v FROM range({node.start}, {node.stop + 1}) AS r(i)) AS s0"
+        sql, nulls = f"SELECT DISTINCT {_sql(node.function)} AS k0 FROM {series}", "NULL"
+    return f"{sql} UNION SELECT {nulls}" if node.with_null else sql
+
+
+def _columns(expression: Expression) -> list[Column]:
+    if isinstance(expression, Column):
+        return [expression]
+    return [c for a in expression.arguments for c in _columns(a)] if isinstance(expression, Call) else []
+
+
+def _values(aggregation: Aggregation) -> list[str]:
+    """The distinct value columns that the measures need, in the order of their first use."""
+    values: dict[str, None] = {}
+    for block in aggregation.all_blocks:
+        for measure in block.measures:
+            if measure.value is not None:
+                values[_value(measure.kind, measure.value)] = None
+    return list(values)
+
+
+def _value(kind: MeasureKind, value: Expression) -> str:
+    if kind is MeasureKind.SUM:
+        return f"CAST(coalesce({_sql(value)}, 0) AS BIGINT)"
+    return f"CAST(CASE WHEN {_sql(value)} THEN 1 ELSE 0 END AS BIGINT)"
+
+
+def _from(relation: Relation, units: Units) -> str:
+    """The joined sources s0, s1, …: private ones on the unit, always."""
+    text = _source(relation.first, 0, units)
+    first_private = 0 if relation.first.private else None
+    for index, join in enumerate(relation.joins, start=1):
+        conditions = [_sql(condition) for condition in join.on]
+        if join.source.private and first_private is not None:
+            conditions.insert(0, f"s{index}._u = s{first_private}._u")
+        if join.source.private and first_private is None:
+            first_private = index
+        kind = "LEFT JOIN" if join.left else "JOIN"
+        text += f" {kind} {_source(join.source, index, units)} ON {' AND '.join(conditions) or 'TRUE'}"
+    return text
+
+
+def _source(source: Source, index: int, units: Units) -> str:
+    if not hasattr(source, "table"):
+        columns = [f"{_sql(value)} AS c{i}" for i, value in enumerate(source.values)]
+        if source.private:
+            columns.insert(0, f"{_unit(source.relation)} AS _u")
+        body = f"SELECT {', '.join(columns) or '1'} FROM {_from(source.relation, units)}{_where(source.relation)}"
+        return f"({body}) AS s{index}"
+    table = f"{'private' if source.private else 'public'}.main.{_name(source.table)}"
+    if source.private and units is not None:
+        return f"(SELECT * FROM {table} WHERE _u >= {int(units[0])} AND _u < {int(units[1])}) AS s{index}"
+    return f"{table} AS s{index}"
+
+
+def _unit(relation: Relation) -> str:
+    """The unit of a row: that of its first private source, which no join can turn into NULL."""
+    return f"s{next(i for i, source in enumerate(relation.sources) if source.private)}._u"
+
+
+def _where(relation: Relation) -> str:
+    return f" WHERE {' AND '.join(_sql(condition) for condition in relation.where)}" if relation.where else ""
+
+
+def _sql(expression: Expression) -> str:
+    if isinstance(expression, Column):
+        text = f"s{expression.source}.{_name(expression.name)}"
+        return f"CAST({text} AS VARCHAR)" if expression.type.kind is Kind.VARCHAR else text  # it may be stored as ENUM
+    if isinstance(expression, Literal):
+        return _literal(expression)
+    return _FORMS[expression.function](expression, [_sql(argument) for argument in expression.arguments])
+
+
+def _name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(literal: Literal) -> str:
+    value, kind = literal.value, literal.type.kind
+    if value is None:
+        return "NULL" if kind is Kind.NULL else f"CAST(NULL AS {_type(literal.type)})"
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, int):
+        return f"CAST({value} AS BIGINT)" if abs(value) >= 1 << 31 else str(value)
+    if isinstance(value, float):
+        if not isfinite(value):
+            raise IllegalPlanError("a number that is not finite")
+        return f"CAST('{value!r}' AS DOUBLE)"
+    if "\0" in value:
+        raise IllegalPlanError("a NUL character in a text")
+    text = "'" + value.replace("'", "''") + "'"
+    return f"DATE {text}" if kind is Kind.DATE else text
+
+
+def _type(type_: Type) -> str:
+    return "BIGINT" if type_.kind is Kind.DECIMAL else str(type_.kind.value)
+
+
+Form = Callable[[Call, list[str]], str]
+
+
+def _infix(operator: str) -> Form:
+    return lambda _, a: "(" + f" {operator} ".join(a) + ")"
+
+
+def _function(name: str, result: str | None = None) -> Form:
+    if result is None:
+        return lambda _, a: f"{name}({', '.join(a)})"
+    return lambda _, a: f"CAST({name}({', '.join(a)}) AS {result})"
+
+
+def _arithmetic(operator: str) -> Form:
+    """Exact numbers through HUGEINT: 2**126 at the most for a product of two 64-bit ones. DOUBLE is IEEE: inf, no error."""
+
+    def form(call: Call, a: list[str]) -> str:
+        if not call.type.exact:
+            return f"({a[0]} {operator} {a[1]})"
+        return f"TRY_CAST(CAST({a[0]} AS HUGEINT) {operator} CAST({a[1]} AS HUGEINT) AS BIGINT)"
+
+    return form
+
+
+def _divided(operator: str) -> Form:
+    return lambda _, a: f"TRY_CAST(CAST({a[0]} AS HUGEINT) {operator} NULLIF(CAST({a[1]} AS HUGEINT), 0) AS BIGINT)"
+
+
+def _unary(form: str) -> Form:
+    def emit(call: Call, a: list[str]) -> str:
+        if not call.type.exact:
+            return form.format(a[0])
+        return f"TRY_CAST({form.format(f'CAST({a[0]} AS HUGEINT)')} AS BIGINT)"
+
+    return emit
+
+
+def _extreme(name: str) -> Form:
+    """NULL if any argument is NULL: DuckDB's own form would skip it, so that LEAST(NULL, 100) were 100."""
+    return lambda _, a: f"CASE WHEN {' OR '.join(f'{x} IS NULL' for x in a)} THEN NULL ELSE {name}({', '.join(a)}) END"
+
+
+def _rescale(call: Call, a: list[str]) -> str:
+    shift = call.type.scale - call.arguments[0].type.scale
+    wide, factor = f"CAST({a[0]} AS HUGEINT)", 10 ** abs(shift)
+    if shift >= 0:
+        return f"TRY_CAST({wide} * {factor} AS BIGINT)"
+    return f"TRY_CAST(sign({wide}) * ((abs({wide}) + {factor // 2}) // {factor}) AS BIGINT)"
+
+
+def _case(_: Call, a: list[str]) -> str:
+    arms = " ".join(f"WHEN {condition} THEN {value}" for condition, value in zip(a[:-1:2], a[1::2], strict=True))
+    return f"CASE {arms} ELSE {a[-1]} END"
+
+
+def _to_double(call: Call, a: list[str]) -> str:
+    return f"(CAST({a[0]} AS DOUBLE) / {10 ** call.arguments[0].type.scale})"
+
+
+def _truncated(unit: str) -> Form:
+    return lambda _, a: f"CAST(date_trunc('{unit}', {a[0]}) AS DATE)"
+
+
+_FORMS: dict[Function, Form] = {
+    Function.AND: _infix("AND"),
+    Function.OR: _infix("OR"),
+    Function.NOT: lambda _, a: f"(NOT {a[0]})",
+    Function.IS_NULL: lambda _, a: f"({a[0]} IS NULL)",
+    Function.EQUAL: _infix("="),
+    Function.NOT_EQUAL: _infix("<>"),
+    Function.LESS: _infix("<"),
+    Function.LESS_EQUAL: _infix("<="),
+    Function.SAME: _infix("IS NOT DISTINCT FROM"),
+    Function.IN: lambda _, a: f"({a[0]} IN ({', '.join(a[1:])}))",
+    Function.LIKE: _infix("LIKE"),
+    Function.ILIKE: _infix("ILIKE"),
+    Function.STARTS_WITH: _function("starts_with"),
+    Function.CONTAINS: _function("contains"),
+    Function.CASE: _case,
+    Function.COALESCE: _function("coalesce"),
+    Function.NULL_IF: _function("nullif"),
+    Function.ADD: _arithmetic("+"),
+    Function.SUBTRACT: _arithmetic("-"),
+    Function.MULTIPLY: _arithmetic("*"),
+    Function.NEGATE: _unary("(-{})"),
+    Function.ABSOLUTE: _unary("abs({})"),
+    Function.DIVIDE: lambda _, a: f"({a[0]} / NULLIF({a[1]}, 0))",
+    Function.INTEGER_DIVIDE: _divided("//"),
+    Function.MODULO: _divided("%"),
+    Function.LEAST: _extreme("least"),
+    Function.GREATEST: _extreme("greatest"),
+    Function.RESCALE: _rescale,
+    Function.TO_DOUBLE: _to_double,
+    Function.FROM_DOUBLE: lambda call, a: f"TRY_CAST(round({a[0]} * {10**call.type.scale}) AS BIGINT)",
+    Function.TO_VARCHAR: lambda _, a: f"CAST({a[0]} AS VARCHAR)",
+    Function.TO_INTEGER: lambda _, a: f"TRY_CAST({a[0]} AS BIGINT)",
+    Function.LOWER: _function("lower"),
+    Function.UPPER: _function("upper"),
+    Function.TRIM: _function("trim"),
+    Function.LENGTH: _function("length", "BIGINT"),
+    Function.CONCAT: _infix("||"),
+    Function.SUBSTRING: _function("substring"),
+    Function.YEAR: _function("year", "BIGINT"),
+    Function.QUARTER: _function("quarter", "BIGINT"),
+    Function.MONTH: _function("month", "BIGINT"),
+    Function.WEEK: _function("week", "BIGINT"),
+    Function.DAY: _function("day", "BIGINT"),
+    Function.DAY_OF_WEEK: _function("dayofweek", "BIGINT"),
+    Function.ISO_DAY_OF_WEEK: _function("isodow", "BIGINT"),
+    Function.DAY_OF_YEAR: _function("dayofyear", "BIGINT"),
+    Function.TRUNCATE_YEAR: _truncated("year"),
+    Function.TRUNCATE_QUARTER: _truncated("quarter"),
+    Function.TRUNCATE_MONTH: _truncated("month"),
+    Function.TRUNCATE_WEEK: _truncated("week"),
+    Function.ADD_DAYS: lambda _, a: f"TRY(CAST({a[0]} + CAST({a[1]} AS INTEGER) AS DATE))",
+    Function.DAYS_BETWEEN: lambda _, a: f"TRY(CAST(({a[0]} - {a[1]}) AS BIGINT))",
+}

@@ -1,0 +1,151 @@
+"""The noise: the discrete Gaussian mechanism and the threshold on noised counts, priced before they run.
+
+`build` turns an aggregation into the one object that is both priced and run. Samplers come from OpenDP; what is charged is
+the larger of our own rational formula and OpenDP's map, and a scale is raised until both fit the price.
+"""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import opendp.prelude as dp
+from numpy.typing import NDArray
+
+from budgets.privacy_loss import PrivacyLoss
+from queries.errors import IllegalPlanError
+from queries.plan import WEIGHT_ONE, Aggregation, ThresholdKeys
+
+Vector = NDArray[np.int64]
+
+NANO = 10**9
+ATTO = 10**18
+SCALE_LIMIT = 2.0**56  # OpenDP's sampler saturates 64-bit integers beyond; the plan's own limit is below
+_CELLS_A_TASK = 2_000
+
+dp.enable_features("contrib")
+
+
+@dataclass(frozen=True, slots=True)
+class Gaussian:
+    """Adds discrete Gaussian noise of `scale` to a vector of L2 `sensitivity`: ρ-zCDP with ρ = sensitivity² / (2·scale²).
+
+    Canonne, Kamath and Steinke 2020 (arXiv:2004.00010), Theorem 14 (multivariate). For the measures of one block, unit h
+    moves measure j by a vector of norm Δ_j with Σ_j Δ_j²/sensitivity_j² ≤ 1; each cell's noise is independent, so the loss
+    is Σ_j Δ_j²/(2·scale_j²) = ρ·Σ_j Δ_j²/sensitivity_j² ≤ ρ: one price for the whole block.
+
+    >>> mechanism = Gaussian.of(sensitivity=65536, rho_nano=500_000_000)
+    >>> round(mechanism.scale), mechanism.rho_nano
+    (65536, 500000000)
+    """
+
+    sensitivity: int
+    scale: float
+    rho_nano: int
+
+    @classmethod
+    def of(cls, sensitivity: int, rho_nano: int) -> Gaussian:
+        """The mechanism with the least noise whose loss is at most `rho_nano`, by our formula and by OpenDP's."""
+        rho = Fraction(rho_nano, NANO)
+        scale = math.sqrt(sensitivity * sensitivity / float(2 * rho))
+        while Fraction(sensitivity) ** 2 / (2 * Fraction(scale) ** 2) > rho or _opendp_rho(scale, sensitivity) > rho:
+            scale *= 1 + 2**-50
+        if not 1 <= scale <= SCALE_LIMIT:
+            raise IllegalPlanError("a noise scale out of range")
+        return cls(sensitivity, scale, rho_nano)
+
+    def add_noise(self, exact: Vector) -> Vector:
+        """The vector with noise; large ones are sampled in parallel, as the sampler releases the interpreter's lock."""
+        if _opendp_rho(self.scale, self.sensitivity) > Fraction(self.rho_nano, NANO):
+            raise IllegalPlanError("a mechanism that loses more than it was charged for")
+        if len(exact) == 0:
+            return exact.copy()
+        measurement = _measurement(self.scale)
+        pieces = np.array_split(exact, max(1, len(exact) // _CELLS_A_TASK))
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            return np.concatenate([np.asarray(noised, np.int64) for noised in pool.map(measurement, pieces)])
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """Lets a key pass if its noised count is strictly above `value`.
+
+    A unit with m keys, m ≤ max_groups, adds at most w = WEIGHT_ONE/√m to each. On the neighbour without that unit a key
+    that only it has is not a candidate at all, so the outputs differ by such a key's passing: P[w + Z > value] each, at
+    most m times that together. Z is discrete Gaussian, and P[Z ≥ x] ≤ P[N(0, scale²) ≥ x − 1] (arXiv:2004.00010,
+    Prop. 25), so P[w + Z > value] = P[Z ≥ value − w + 1] ≤ P[N ≥ value − w]. `value` is the least integer for which the
+    maximum over m of m·P[N ≥ value − w] is at most delta: (ρ, δ)-approximate zCDP with the Gaussian's ρ.
+    """
+
+    value: int
+
+    @classmethod
+    def of(cls, scale: float, max_groups: int, delta_atto: int) -> Threshold:
+        degrees = np.arange(1, max_groups + 1, dtype=np.float64)
+        weights = WEIGHT_ONE / np.sqrt(degrees)
+        target = delta_atto / ATTO * (1 - 1e-6)  # room for the rounding of erfc, which is below 1e-12 relative
+        low, high = 0, WEIGHT_ONE + int(64 * scale) + 1
+        while high - low > 1:
+            middle = (low + high) // 2
+            if _worst_tail(middle, scale, degrees, weights) <= target:
+                high = middle
+            else:
+                low = middle
+        return cls(high)
+
+    def passes(self, noised: Vector) -> NDArray[np.bool_]:
+        return noised > self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Mechanism:
+    """Everything random about one aggregation: a Gaussian for each measure of `all_blocks`, in order, and a threshold."""
+
+    gaussians: tuple[Gaussian, ...]
+    threshold: Threshold | None
+    loss: PrivacyLoss
+
+    def scales(self) -> tuple[float, ...]:
+        """The standard deviation of each released measure, in units of the measure's minor unit / WEIGHT_ONE."""
+        return tuple(gaussian.scale for gaussian in self.gaussians[1 if self.threshold else 0 :])
+
+
+def build(aggregation: Aggregation) -> Mechanism:
+    """The mechanism of an aggregation, a function of the plan alone: the same one where it is priced and where it runs."""
+    gaussians = tuple(
+        Gaussian.of(WEIGHT_ONE * measure.l2_bound, block.rho_nano)
+        for block in aggregation.all_blocks
+        for measure in block.measures
+    )
+    threshold = None
+    if isinstance(aggregation.keys, ThresholdKeys):
+        threshold = Threshold.of(gaussians[0].scale, aggregation.keys.max_groups, aggregation.keys.delta_atto)
+    return Mechanism(gaussians, threshold, aggregation.loss)
+
+
+def _worst_tail(value: int, scale: float, degrees: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """max over m of m·P[N(0, scale²) ≥ value − w_m]; the maximum is searched where it can be, on every degree."""
+    best = 0.0
+    for degree, weight in zip(degrees[:64], weights[:64], strict=True):
+        best = max(best, degree * _tail((value - weight) / scale))
+    # beyond 64 the weights change slowly: bound each stretch [a, b] by b·P[N ≥ value − w_a], which is larger than all in it
+    edges = np.unique(np.geomspace(64, max(64, len(degrees)), 256).astype(int))
+    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        best = max(best, float(stop) * _tail((value - weights[start - 1]) / scale))
+    return best
+
+
+def _tail(x: float) -> float:
+    """P[N(0, 1) ≥ x]."""
+    return 0.5 * math.erfc(x / math.sqrt(2))
+
+
+def _measurement(scale: float) -> dp.Measurement:
+    return dp.m.make_gaussian(dp.vector_domain(dp.atom_domain(T="i64")), dp.l2_distance(T="f64"), scale=scale)
+
+
+def _opendp_rho(scale: float, sensitivity: int) -> Fraction:
+    return Fraction(_measurement(scale).map(float(sensitivity)))

@@ -1,0 +1,38 @@
+"""The one place where noise meets exact sums: what leaves here is private, what comes in never leaves.
+
+Runs in the worker process. Nothing here logs, and every exception is turned into a constant by the worker.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from budgets.privacy_loss import PrivacyLoss
+from queries.engine import Engine
+from queries.errors import IllegalPlanError
+from queries.mechanisms import build
+from queries.plan import Aggregation
+
+
+def release(aggregation: Aggregation, charged: PrivacyLoss, engine: Engine) -> pa.Table:
+    """The noised table of an aggregation: its key columns k0, …, then one int64 column m0, … a measure.
+
+    Measures are in minor units times WEIGHT_ONE, unbiased but for clipping, unclamped, possibly negative. Keys come in key
+    order, which is public. The loss of the mechanism that runs is at most `charged`, or IllegalPlanError is raised before
+    a private row is read.
+    """
+    mechanism = build(aggregation)
+    if not mechanism.loss.fits_within(charged):
+        raise IllegalPlanError("the mechanism would lose more than was charged")
+    exact = engine.exact_sums(aggregation)
+    if len(exact.sums) != len(mechanism.gaussians):
+        raise IllegalPlanError("one exact vector for each mechanism")
+    noised = [gaussian.add_noise(vector) for gaussian, vector in zip(mechanism.gaussians, exact.sums, strict=True)]
+    keys = exact.keys
+    if mechanism.threshold is not None:
+        passing = np.flatnonzero(mechanism.threshold.passes(noised[0]))
+        noised = [vector[passing] for vector in noised[1:]]
+        keys = keys.take(pa.array(passing))
+    columns = {name: keys.column(name) for name in keys.column_names}
+    return pa.table(columns | {f"m{index}": pa.array(vector) for index, vector in enumerate(noised)})
