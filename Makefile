@@ -11,6 +11,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 PACKAGES := budgets queries service
 CHECKED := $(PACKAGES) $(wildcard benchmarks) tests
 WORKERS ?= 2
+RESOLVE := .venv/lock/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock'
+LOCK_OPTIONS ?=
 
 .PHONY: help install run test nightly check lint format bench demo lock docker-lint clean
 
@@ -61,11 +64,10 @@ demo: install ## A two-minute tour on a temporary instance
 docker-lint: install ## Lint the Dockerfile
 	$(BIN)/hadolint Dockerfile
 
-lock: ## Resolve the lock anew from pyproject.toml
+lock: ## Resolve the locks anew from pyproject.toml (LOCK_OPTIONS=--upgrade for newer versions)
 	@test -x .venv/lock/bin/uv || { $(PYTHON) -m venv .venv/lock && .venv/lock/bin/python -m pip install --quiet uv; }
-	.venv/lock/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
-		--extra demo --extra postgres --extra dev --generate-hashes --no-emit-index-url \
-		--custom-compile-command 'make lock' $(LOCK_OPTIONS) --output-file requirements.lock
+	$(RESOLVE) --extra demo --extra postgres --extra dev $(LOCK_OPTIONS) --output-file requirements.lock
+	$(RESOLVE) --extra demo --extra postgres --group build --constraint requirements.lock --output-file requirements-image.lock
 
 clean: ## Remove caches and build output (keeps .venv and var)
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis build dist
