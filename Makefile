@@ -44,7 +44,7 @@ lint: install ## Style, format, types and import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(CHECKED)
-	$(BIN)/lint-imports --no-cache
+	$(BIN)/lint-imports --no-cache --no-logo
 
 format: install ## Put the code into the project's format
 	$(BIN)/ruff check --fix .
