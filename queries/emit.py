@@ -20,15 +20,17 @@ from queries.plan import (
     Function,
     Key,
     Kind,
-    ListAxis,
     Literal,
     MeasureKind,
     Relation,
+    Scan,
     SeriesAxis,
     Source,
     TableAxis,
     ThresholdKeys,
     Type,
+    ValuesAxis,
+    columns_of,
 )
 
 Units = tuple[int, int] | None
@@ -72,9 +74,6 @@ def axes(aggregation: Aggregation) -> tuple[str, ...]:
 
 def axis(node: Axis) -> str:
     """The rows `(id, k0, …)` of an axis, ids from 0 in key order."""
-    if isinstance(node, ListAxis):
-        rows = ", ".join(f"({index}, {_sql(value)})" for index, value in enumerate(node.values))
-        return f"SELECT id, k0 FROM (VALUES {rows}) AS list(id, k0)"
     names = [f"k{index}" for index in range(len(node.values) if isinstance(node, TableAxis) else 1)]
     order = ", ".join(f"{name} NULLS FIRST" for name in names)
     return f"SELECT row_number() OVER (ORDER BY {order}) - 1 AS id, {', '.join(names)} FROM ({_distinct(node)}) AS keys"
@@ -122,15 +121,13 @@ def _public_groups(keys: tuple[Key, ...]) -> tuple[str, str, str]:
 
 
 def _known_size(node: Axis) -> int | None:
-    if isinstance(node, ListAxis):
-        return len(node.values)
     if isinstance(node, SeriesAxis) and _is_plain_series(node):
         return node.stop - node.start + 1 + node.with_null
     return None
 
 
 def _is_plain_series(node: Axis) -> bool:
-    return isinstance(node, SeriesAxis) and isinstance(node.function, Column)
+    return isinstance(node, SeriesAxis) and isinstance(node.function, Column) and not node.where
 
 
 def _series_id(expression: Expression, node: SeriesAxis) -> str:
@@ -146,24 +143,23 @@ def _day(number: int) -> str:
     return f"({_EPOCH} + {number})"
 
 
-def _distinct(node: TableAxis | SeriesAxis) -> str:
+def _distinct(node: Axis) -> str:
     if isinstance(node, TableAxis):
         columns = ", ".join(f"{_sql(value)} AS k{index}" for index, value in enumerate(node.values))
         sql = f"SELECT DISTINCT {columns} FROM {_from(node.relation, None)}{_where(node.relation)}"
         nulls = ", ".join("NULL" for _ in node.values)
     else:
-        number = "CAST(i AS INTEGER)"
-        column = next((c for c in _columns(node.function)), None)
-        value = f"{_EPOCH} + {number}" if column is not None and column.type.kind is Kind.DATE else "i"
-        series = f"(SELECT {value} AS v FROM range({node.start}, {node.stop + 1}) AS r(i)) AS s0"
-        sql, nulls = f"SELECT DISTINCT {_sql(node.function)} AS k0 FROM {series}", "NULL"
+        where = f" WHERE {' AND '.join(_sql(condition) for condition in node.where)}" if node.where else ""
+        sql, nulls = f"SELECT DISTINCT {_sql(node.function)} AS k0 FROM {_members(node)} AS s0(v){where}", "NULL"
     return f"{sql} UNION SELECT {nulls}" if node.with_null else sql
 
 
-def _columns(expression: Expression) -> list[Column]:
-    if isinstance(expression, Column):
-        return [expression]
-    return [c for a in expression.arguments for c in _columns(a)] if isinstance(expression, Call) else []
+def _members(node: ValuesAxis | SeriesAxis) -> str:
+    if isinstance(node, ValuesAxis):
+        return f"(VALUES {', '.join(f'({_sql(value)})' for value in node.values)})"
+    column = next(columns_of(node.function), None)
+    value = f"{_EPOCH} + CAST(i AS INTEGER)" if column is not None and column.type.kind is Kind.DATE else "i"
+    return f"(SELECT {value} FROM range({node.start}, {node.stop + 1}) AS r(i))"
 
 
 def _values(aggregation: Aggregation) -> list[str]:
@@ -198,7 +194,7 @@ def _from(relation: Relation, units: Units) -> str:
 
 
 def _source(source: Source, index: int, units: Units) -> str:
-    if not hasattr(source, "table"):
+    if not isinstance(source, Scan):
         columns = [f"{_sql(value)} AS c{i}" for i, value in enumerate(source.values)]
         if source.private:
             columns.insert(0, f"{_unit(source.relation)} AS _u")

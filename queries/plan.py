@@ -27,6 +27,11 @@ MEASURES_LIMIT = 24
 SCALE_LIMIT = 9  # decimal places
 
 
+def _require(condition: bool, what: str) -> None:  # noqa: FBT001
+    if not condition:
+        raise IllegalPlanError(what)
+
+
 class Kind(StrEnum):
     BOOLEAN = "BOOLEAN"
     INTEGER = "BIGINT"
@@ -244,30 +249,41 @@ class TableAxis:
 
 
 @dataclass(frozen=True, slots=True)
-class ListAxis:
-    """Keys listed by the policy or by the statement itself."""
+class ValuesAxis:
+    """The distinct values of `function` over values that the policy or the statement lists.
+
+    `function` and the conditions `where` are expressions over `Column(0, "v", …)`.
+    """
 
     values: tuple[Literal, ...]
+    function: Expression
+    where: tuple[Expression, ...] = ()
+    with_null: bool = False
+
+    def __post_init__(self) -> None:
+        _require(0 < len(self.values) <= GROUPS_LIMIT, "a list of values that is empty or too long")
+        _require_over_v(self.function, *self.where)
 
 
 @dataclass(frozen=True, slots=True)
 class SeriesAxis:
-    """The distinct values of a function of one column with a declared range; days are counted from 1970-01-01.
+    """The distinct values of `function` over all integers, or all days since 1970-01-01, of a declared range.
 
-    `function` is an expression over `Column(0, "v", …)`.
+    `function` and the conditions `where` are expressions over `Column(0, "v", …)`.
     """
 
     start: int
     stop: int  # inclusive
     function: Expression
-    with_null: bool
+    where: tuple[Expression, ...] = ()
+    with_null: bool = False
 
     def __post_init__(self) -> None:
         _require(0 <= self.stop - self.start < GROUPS_LIMIT, "a series that is empty or too long")
-        _require(all(c.source == 0 and c.name == "v" for c in columns_of(self.function)), "a series over other columns")
+        _require_over_v(self.function, *self.where)
 
 
-Axis = TableAxis | ListAxis | SeriesAxis
+Axis = TableAxis | ValuesAxis | SeriesAxis
 
 
 @dataclass(frozen=True, slots=True)
@@ -426,6 +442,6 @@ def columns_of(expression: Expression) -> Iterator[Column]:
             yield from columns_of(argument)
 
 
-def _require(condition: bool, what: str) -> None:  # noqa: FBT001
-    if not condition:
-        raise IllegalPlanError(what)
+def _require_over_v(*expressions: Expression) -> None:
+    columns = [column for expression in expressions for column in columns_of(expression)]
+    _require(all(column.source == 0 and column.name == "v" for column in columns), "an axis over other columns")
