@@ -1,0 +1,236 @@
+"""A policy as frozen models: what each entry may be by itself, and the look-ups that planning needs.
+
+What entries must be to each other is in `policy_rules`. Nothing here is derived from private rows: a policy is public.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from queries.policy_columns import (
+    MAX_DOMAIN_VALUES,
+    Column,
+    ColumnPath,
+    Exact,
+    Identifier,
+    Integer,
+    Model,
+    Table,
+    Text,
+    column_path,
+    mistake,
+    typed_date,
+)
+
+
+def _person(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(r"[a-z][a-z0-9_.-]{0,62}", value):
+        raise mistake(
+            "must be a name of at most 63 lower-case letters, digits, '_', '.' and '-', starting with a letter"
+        )
+    return value
+
+
+def _sensitive_value(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise mistake("must be text or an integer; put text in quotes")
+    return value
+
+
+def _purpose(value: object) -> object:
+    if not isinstance(value, str) or not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", value):
+        raise mistake("must be a name of at most 63 lower-case letters, digits and '-'")
+    return value
+
+
+PersonName = Annotated[str, Field(strict=True), BeforeValidator(_person)]
+
+
+class Unit(Model):
+    """The privacy unit: what one neighbouring dataset has more than the other."""
+
+    name: Identifier
+    label: Text
+
+
+class Budget(Model):
+    """What may be lost over the dataset's whole life."""
+
+    epsilon: Exact = Field(gt=0, le=100)
+    delta: Exact = Field(gt=0, le=Fraction(1, 1000))
+    delta_for_thresholds: Exact = Field(ge=0)
+
+    @property
+    def conversion_delta(self) -> Fraction:
+        """The delta at which rho is shown as epsilon: what thresholded keys may not spend."""
+        return self.delta - self.delta_for_thresholds
+
+
+class QueryLimits(Model):
+    """What one query spends when it names no price, and at most."""
+
+    default_epsilon: Exact = Field(gt=0, le=100)
+    max_epsilon: Exact = Field(gt=0, le=100)
+
+
+class PersonBudget(Model):
+    """What one person may spend of the dataset's budget."""
+
+    epsilon: Exact = Field(gt=0, le=100)
+    delta_for_thresholds: Exact | None = Field(default=None, ge=0)
+
+
+class Retention(Model):
+    """Rows whose `column` lies more than `days` before `as_of` (the day of the load, unless stated) are not kept."""
+
+    days: Integer = Field(ge=1, le=36_525)
+    column: ColumnPath
+    as_of: date | None = None
+
+    @field_validator("as_of", mode="plain")
+    @classmethod
+    def _day(cls, value: object) -> date | None:
+        return None if value is None else typed_date(value)
+
+
+class Bound(Model):
+    """A declared contribution bound: the L2 norm of a unit's vector of group values, in the column's own units.
+
+    `measure` is `rows` (for COUNT), `units` (for COUNT(DISTINCT unit)) or 'table.column' (for SUM and AVG). With
+    `keys` it holds for queries that group by exactly these columns; without, for all that have no entry of their own.
+    """
+
+    measure: Text
+    l2: Exact = Field(gt=0)
+    keys: tuple[ColumnPath, ...] | None = Field(default=None, min_length=1, max_length=20)
+
+    @field_validator("measure")
+    @classmethod
+    def _named(cls, value: str) -> str:
+        if value not in {"rows", "units"}:
+            column_path(value)
+        return value
+
+
+class SensitiveGroup(Model):
+    """Rows of a public table that need care, and what happens to the private lines that refer to them.
+
+    deny: the lines are left out of every query. coarsen: the lines refer to a stand-in of which only `parent` is known.
+    allow_for: as coarsen (with `parent`) or deny (without), but for the named purposes the lines are as they were.
+    """
+
+    name: Identifier
+    label: Text
+    table: Identifier
+    column: Identifier
+    values: tuple[Annotated[str | int, BeforeValidator(_sensitive_value)], ...] = Field(
+        min_length=1, max_length=MAX_DOMAIN_VALUES
+    )
+    rule: Literal["deny", "coarsen", "allow_for"]
+    parent: Identifier | None = None
+    purposes: tuple[Annotated[str, BeforeValidator(_purpose)], ...] = ()
+
+    @property
+    def is_coarsened(self) -> bool:
+        """Whether lines of this group are stored under a stand-in (their originals stand in the hidden column)."""
+        return self.parent is not None
+
+
+@dataclass(frozen=True, slots=True)
+class SensitiveView:
+    """What a query for one purpose does with lines marked by a sensitive group; the numbers index `policy.sensitive`.
+
+    Lines with `_sensitive` in `denied` are left out; lines with `_sensitive` in `restored` use `_original_<column>`.
+    """
+
+    denied: tuple[int, ...]
+    restored: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SensitiveReference:
+    """The column of a private table through which its lines fall under sensitive groups, and the hidden columns."""
+
+    column: str
+    public_table: str
+    mark: str
+    original: str
+
+
+class Policy(Model):
+    """One dataset's declared schema, unit, bounds, budget, retention and sensitive groups."""
+
+    dataset: Identifier
+    title: Text
+    description: Text | None = None
+    unit: Unit
+    max_units: Integer = Field(ge=1, le=10**9)
+    max_groups_contributed: Integer = Field(default=50, ge=1, le=100_000)
+    budget: Budget
+    query: QueryLimits
+    persons: dict[PersonName, PersonBudget] = Field(default_factory=dict, max_length=1_000)
+    tables: dict[Identifier, Table] = Field(min_length=1, max_length=100)
+    bounds: tuple[Bound, ...] = Field(default=(), max_length=1_000)
+    retention: Retention
+    sensitive: tuple[SensitiveGroup, ...] = Field(default=(), max_length=1_000)
+
+    def private_tables(self) -> dict[str, Table]:
+        """The private tables by name, in the policy's order."""
+        return {name: table for name, table in self.tables.items() if table.is_private}
+
+    def public_tables(self) -> dict[str, Table]:
+        """The public tables by name, in the policy's order."""
+        return {name: table for name, table in self.tables.items() if not table.is_private}
+
+    def column(self, path: str) -> Column | None:
+        """The column at 'table.column', or None."""
+        table_name, _, column_name = path.partition(".")
+        table = self.tables.get(table_name)
+        return table.columns.get(column_name) if table else None
+
+    def l2_bound(self, measure: str, keys: frozenset[str]) -> Fraction | None:
+        """The declared L2 bound of `measure` (in the column's own units) for a query that groups exactly by `keys`.
+
+        `keys` are 'table.column' names. The entry with the same keys wins over the entry without keys; None if there is
+        neither.
+        """
+        default = None
+        for bound in self.bounds:
+            if bound.measure == measure and bound.keys is None:
+                default = bound.l2
+            if bound.measure == measure and bound.keys is not None and frozenset(bound.keys) == keys:
+                return bound.l2
+        return default
+
+    def sensitive_reference(self, table_name: str) -> SensitiveReference | None:
+        """How lines of this private table fall under sensitive groups; None when they cannot."""
+        guarded = {group.table for group in self.sensitive}
+        table = self.tables[table_name]
+        if not table.is_private:
+            return None
+        for name, column in table.columns.items():
+            public_table = (column.references or "").partition(".")[0]
+            if public_table in guarded:
+                return SensitiveReference(name, public_table, "_sensitive", f"_original_{name}")
+        return None
+
+    def sensitive_view(self, purpose: str | None) -> SensitiveView:
+        """Which sensitive groups a query for `purpose` leaves out, and which it sees as they were."""
+        denied, restored = [], []
+        for index, group in enumerate(self.sensitive):
+            allowed = purpose is not None and purpose in group.purposes
+            if group.is_coarsened and allowed:
+                restored.append(index)
+            if not group.is_coarsened and not allowed:
+                denied.append(index)
+        return SensitiveView(tuple(denied), tuple(restored))
+
+    def purposes(self) -> frozenset[str]:
+        """All purposes that some sensitive group names."""
+        return frozenset(purpose for group in self.sensitive for purpose in group.purposes)

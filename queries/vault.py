@@ -1,0 +1,19 @@
+"""The vault: keys, snapshots on disk, and the load of a new one. See the modules named below for each part."""
+
+from __future__ import annotations
+
+from queries.vault_encryption import attach_encrypted, extension_file, load_encryption
+from queries.vault_keys import SecretKeys
+from queries.vault_load import load_snapshot
+from queries.vault_snapshots import Snapshot, current_snapshot, datasets
+
+__all__ = [
+    "SecretKeys",
+    "Snapshot",
+    "attach_encrypted",
+    "current_snapshot",
+    "datasets",
+    "extension_file",
+    "load_encryption",
+    "load_snapshot",
+]

@@ -1,0 +1,69 @@
+"""The secret keys of a vault: 32 random bytes each, in files of mode 600 outside the data."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import re
+import secrets
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from queries.errors import LoadError
+
+_HEX = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class SecretKeys:
+    """The key of the encrypted files, and the key of the pseudonyms. Neither is ever shown."""
+
+    vault_key: str = field(repr=False)  # 64 hexadecimal digits
+    pseudonym_key: bytes = field(repr=False)
+
+    @classmethod
+    def open(cls, directory: Path) -> SecretKeys:
+        """The keys in `directory`; those that are missing are made. Raises LoadError if a file is unfit."""
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return cls(
+            vault_key=_read_or_make(directory / "vault.key"),
+            pseudonym_key=bytes.fromhex(_read_or_make(directory / "pseudonym.key")),
+        )
+
+    def pseudonym(self, unit_value: str) -> bytes:
+        """The keyed pseudonym of a unit: HMAC-SHA256 of its value as text."""
+        return hmac.digest(self.pseudonym_key, unit_value.encode(), "sha256")
+
+    def pseudonym_key_fingerprint(self) -> str:
+        """Tells whether two snapshots were made with one pseudonym key, and nothing about the key."""
+        return hashlib.sha256(b"kvitto pseudonym key fingerprint" + self.pseudonym_key).hexdigest()[:16]
+
+
+def _read_or_make(path: Path) -> str:
+    if not path.exists():
+        _make(path)
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise LoadError(f"the key file {path.name} can be read by others; set its mode to 600")
+    text = path.read_text(encoding="ascii", errors="replace").strip()
+    if not _HEX.fullmatch(text):
+        raise LoadError(f"the key file {path.name} does not hold 64 hexadecimal digits")
+    return text
+
+
+def _make(path: Path) -> None:
+    """Makes the key file whole or not at all: of two that make it at once, one wins and both read it."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(32) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return
+    finally:
+        draft.unlink()

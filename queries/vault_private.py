@@ -1,0 +1,191 @@
+"""Writes the private tables of a snapshot: pseudonymised, bounded, clustered by unit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from queries.errors import LoadError
+from queries.policy import Policy, Table
+from queries.sql_text import identifier, qualified
+from queries.vault_columns import storage_type
+from queries.vault_keys import SecretKeys
+from queries.vault_public import converted_rows, create_enums, key_stays_clear
+from queries.vault_sources import Source
+
+PARTITION_ROWS = 2_000_000
+_BATCH_ROWS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateLoad:
+    """What decides which rows enter, and under which pseudonyms."""
+
+    keys: SecretKeys = field(repr=False)
+    kept_from: date
+    opt_outs: Mapping[bytes, str] = field(repr=False)  # pseudonym -> 'all' | 'line_items'
+
+
+def load_private_tables(
+    connection: duckdb.DuckDBPyConnection,
+    policy: Policy,
+    sources: Mapping[str, Source],
+    load: PrivateLoad,
+    tell: Callable[[str, float], None],
+) -> None:
+    """Creates `vault.<table>` for each private table, `vault._units` and `vault._partitions`.
+
+    A unit is whoever has a row that enters. Tables that are not unique per unit are the line items.
+    """
+    tables = policy.private_tables()
+    tell("units", 0.05)
+    _collect_units(connection, policy, sources, load)
+    _number_units(connection, load)
+    for done, (name, table) in enumerate(tables.items()):
+        tell(name, 0.2 + 0.7 * done / len(tables))
+        _load_table(connection, policy, name, table, sources[name], load)
+        _check_order(connection, name)
+        _check_unique(connection, name, table)
+    tell("partitions", 0.92)
+    _partition(connection, list(tables))
+
+
+def _kept(policy: Policy, name: str, load: PrivateLoad) -> str:
+    """The condition of retention on the rows of a table."""
+    table, _, column = policy.retention.column.partition(".")
+    day = identifier(column)
+    return f"({day} IS NULL OR {day} >= DATE '{load.kept_from.isoformat()}')" if table == name else "TRUE"
+
+
+def _collect_units(
+    connection: duckdb.DuckDBPyConnection, policy: Policy, sources: Mapping[str, Source], load: PrivateLoad
+) -> None:
+    """`unit_values(value, in_profile)`: every unit that has a row, and whether one of them is no line item."""
+    parts = []
+    for name, table in policy.private_tables().items():
+        unit = table.unit_column or ""
+        retained = {unit, policy.retention.column.partition(".")[2]} if _kept(policy, name, load) != "TRUE" else {unit}
+        columns = {n: column for n, column in table.columns.items() if n in retained}
+        rows = converted_rows(
+            name, table.model_copy(update={"columns": columns}), sources[name], {}, _kept(policy, name, load)
+        )
+        parts.append(
+            f"SELECT DISTINCT {identifier(unit)} AS value, {table.unique_per_unit} AS in_profile FROM ({rows})"
+        )
+    connection.execute(f"""
+        CREATE TABLE unit_values AS
+        SELECT value, bool_or(in_profile) AS in_profile FROM ({" UNION ALL ".join(parts)}) GROUP BY value
+    """)
+
+
+def _number_units(connection: duckdb.DuckDBPyConnection, load: PrivateLoad) -> None:
+    """`unit_numbers(value, _u, has_lines)`: dense numbers in the order of the pseudonyms; and `vault._units`."""
+    connection.execute("CREATE TABLE pseudonyms(value VARCHAR, pseudonym BLOB, level VARCHAR)")
+    reader = (
+        connection.cursor()
+        .execute("SELECT CAST(value AS VARCHAR) AS value FROM unit_values")
+        .to_arrow_reader(_BATCH_ROWS)
+    )
+    for batch in reader:
+        values = batch.column(0).to_pylist()
+        made = [load.keys.pseudonym(value) for value in values]
+        levels = [load.opt_outs.get(pseudonym) for pseudonym in made]
+        rows = pa.table(
+            {"value": values, "pseudonym": pa.array(made, pa.binary()), "level": pa.array(levels, pa.string())}
+        )
+        connection.register("pseudonym_batch", rows)
+        connection.execute("INSERT INTO pseudonyms SELECT * FROM pseudonym_batch")
+        connection.unregister("pseudonym_batch")
+    connection.execute("""
+        CREATE TABLE unit_numbers AS
+        SELECT unit_values.value, pseudonym, level IS DISTINCT FROM 'line_items' AS has_lines,
+               CAST(row_number() OVER (ORDER BY pseudonym) - 1 AS INTEGER) AS _u
+        FROM unit_values JOIN pseudonyms ON CAST(unit_values.value AS VARCHAR) = pseudonyms.value
+        WHERE level IS NULL OR (level = 'line_items' AND in_profile)
+    """)
+    connection.execute("CREATE TABLE vault._units AS SELECT _u, pseudonym FROM unit_numbers ORDER BY _u")
+    connection.execute("DROP TABLE pseudonyms")
+
+
+def _load_table(  # one call, private to this file
+    connection: duckdb.DuckDBPyConnection, policy: Policy, name: str, table: Table, source: Source, load: PrivateLoad
+) -> None:
+    enums = create_enums(connection, "vault", name, table)
+    types = enums | _reference_types(policy, table)
+    rows = converted_rows(name, table, source, types, _kept(policy, name, load))
+    columns = list(table.visible_columns())
+    shown = {column: f"kept.{identifier(column)}" for column in columns}
+    guarded, join, hidden = policy.sensitive_reference(name), "", ""
+    if guarded is not None:
+        reference = f"kept.{identifier(guarded.column)}"
+        clear = key_stays_clear(f"{name}.{guarded.column}", reference)
+        stored = types[guarded.column]
+        shown[guarded.column] = f"CAST(coalesce(sensitive_rows.stand_in, {clear}) AS {stored})"
+        join = f"LEFT JOIN sensitive_rows ON {reference} = sensitive_rows.key"
+        original = f"CASE WHEN sensitive_rows.stand_in IS NOT NULL THEN {reference} END"
+        hidden = f", sensitive_rows.mark AS {guarded.mark}, {original} AS {identifier(guarded.original)}"
+    projected = ", ".join(f"{value} AS {identifier(column)}" for column, value in shown.items())
+    has_lines = "TRUE" if table.unique_per_unit else "unit_numbers.has_lines"
+    connection.execute(f"""
+        CREATE TABLE {qualified("vault", name)} AS
+        SELECT unit_numbers._u, {projected}{hidden}
+        FROM ({rows}) AS kept
+        JOIN unit_numbers ON kept.{identifier(table.unit_column or "")} = unit_numbers.value AND {has_lines}
+        {join}
+        ORDER BY ALL
+    """)
+    connection.execute(f"ALTER TABLE {qualified('vault', name)} ALTER COLUMN _u SET NOT NULL")
+
+
+def _reference_types(policy: Policy, table: Table) -> dict[str, str]:
+    """References are stored as the keys that they refer to, so that joins compare like with like."""
+    keys = {name: policy.column(column.references) for name, column in table.columns.items() if column.references}
+    return {name: storage_type(key) for name, key in keys.items() if key is not None}
+
+
+def _check_order(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """The stored rows stand in the order of their units: checked, because the engine relies on it."""
+    last = -1
+    for batch in connection.execute(f"SELECT _u FROM {qualified('vault', name)}").to_arrow_reader(1_000_000):
+        units = batch.column(0).to_numpy()
+        if len(units) and (units[0] < last or bool(np.any(units[1:] < units[:-1]))):
+            raise LoadError(f"{name} was not stored in the order of its units")
+        last = int(units[-1]) if len(units) else last
+
+
+def _check_unique(connection: duckdb.DuckDBPyConnection, name: str, table: Table) -> None:
+    if not table.unique_per_unit:
+        return
+    row = connection.execute(f"SELECT count(*) = count(DISTINCT _u) FROM {qualified('vault', name)}").fetchone()
+    if row is None or not row[0]:
+        raise LoadError(f"{name} is declared unique per unit and a unit has two rows")
+
+
+def _partition(connection: duckdb.DuckDBPyConnection, names: list[str]) -> None:
+    """`vault._partitions(lo, hi)`: ranges that cover all units, of about two million rows of the largest table each."""
+    counts = {name: _scalar(connection, f"SELECT count(*) FROM {qualified('vault', name)}") for name in names}
+    largest = max(counts, key=lambda name: (counts[name], name))
+    units = _scalar(connection, "SELECT count(*) FROM vault._units")
+    connection.execute(f"""
+        CREATE TABLE vault._partitions AS
+        WITH per_unit AS (
+            SELECT _units._u, coalesce(rows, 0) AS rows FROM vault._units
+            LEFT JOIN (SELECT _u, count(*) AS rows FROM {qualified("vault", largest)} GROUP BY _u) AS held
+            ON held._u = _units._u
+        ), placed AS (
+            SELECT _u, (sum(rows) OVER (ORDER BY _u) - rows) // {PARTITION_ROWS} AS part FROM per_unit
+        ), starts AS (
+            SELECT min(_u) AS lo FROM placed GROUP BY part
+        )
+        SELECT lo, CAST(coalesce(lead(lo) OVER (ORDER BY lo), {units}) AS INTEGER) AS hi FROM starts ORDER BY lo
+    """)
+
+
+def _scalar(connection: duckdb.DuckDBPyConnection, query: str) -> int:
+    row = connection.execute(query).fetchone()
+    return int(row[0]) if row else 0

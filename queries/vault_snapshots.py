@@ -1,0 +1,151 @@
+"""Snapshots on disk: immutable versions of a dataset, one of which is current.
+
+    <vault>/<dataset>/current                       the id of the current snapshot, replaced atomically
+    <vault>/<dataset>/snapshots/<id>/private.duckdb  encrypted
+    <vault>/<dataset>/snapshots/<id>/public.duckdb   plain
+    <vault>/<dataset>/snapshots/<id>/policy.yaml
+    <vault>/<dataset>/snapshots/<id>/manifest.json   public facts only
+    <vault>/<dataset>/snapshots/.building-<id>/      a load under way, or the leftovers of one that was killed
+
+A snapshot never changes once it has its final name.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import json
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from queries.errors import LoadError, PolicyError
+from queries.policy import Policy, load_policy
+
+BUILDING_PREFIX = ".building-"
+KEPT_SNAPSHOTS = 2
+MINIMUM_AGE_SECONDS = 600
+
+_DATASET = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_SNAPSHOT_ID = re.compile(r"s_[0-9]{8}t[0-9]{12}z_[0-9a-f]{8}")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One immutable version of a dataset."""
+
+    dataset: str
+    id: str
+    directory: Path
+    policy: Policy
+    created: str  # ISO 8601, UTC
+
+    @property
+    def private_file(self) -> Path:
+        return self.directory / "private.duckdb"
+
+    @property
+    def public_file(self) -> Path:
+        return self.directory / "public.duckdb"
+
+
+def datasets(vault_root: Path) -> tuple[str, ...]:
+    """The names of the datasets that have a current snapshot, sorted."""
+    if not vault_root.is_dir():
+        return ()
+    names = (entry.name for entry in vault_root.iterdir() if (entry / "current").is_file())
+    return tuple(sorted(name for name in names if _DATASET.fullmatch(name)))
+
+
+def current_snapshot(vault_root: Path, dataset: str) -> Snapshot | None:
+    """The snapshot that serves now, or None if the dataset has none. Raises LoadError if the vault is damaged."""
+    if not _DATASET.fullmatch(dataset):
+        return None
+    home = vault_root / dataset
+    try:
+        snapshot_id = (home / "current").read_text(encoding="ascii", errors="replace").strip()
+    except FileNotFoundError:
+        return None
+    return read_snapshot(home, snapshot_id)
+
+
+@functools.lru_cache(maxsize=64)
+def read_snapshot(home: Path, snapshot_id: str) -> Snapshot:
+    """The snapshot of this id; raises LoadError if it is not whole."""
+    directory = home / "snapshots" / snapshot_id
+    if not _SNAPSHOT_ID.fullmatch(snapshot_id):
+        raise LoadError(f"the current snapshot of '{home.name}' is damaged: load the dataset again")
+    try:
+        manifest = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))
+        policy = load_policy((directory / "policy.yaml").read_text(encoding="utf-8"), "policy.yaml of the snapshot")
+        snapshot = Snapshot(home.name, snapshot_id, directory, policy, str(manifest["created"]))
+    except (OSError, ValueError, KeyError, PolicyError) as error:
+        raise LoadError(f"the current snapshot of '{home.name}' is damaged: load the dataset again") from error
+    return snapshot
+
+
+def new_snapshot_id(now: datetime) -> str:
+    """A fresh id; ids sort by the time of their making."""
+    return f"s_{now:%Y%m%dt%H%M%S%f}z_{secrets.token_hex(4)}"
+
+
+@contextmanager
+def loading(home: Path) -> Iterator[Path]:
+    """Holds the dataset's loader lock and sweeps what killed loads left; yields the folder of snapshots.
+
+    Raises LoadError if another load holds the lock. The lock goes with the process that holds it.
+    """
+    snapshots = home / "snapshots"
+    snapshots.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (home / "load.lock").open("w", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LoadError(f"another load of '{home.name}' is under way") from None
+        for leftover in snapshots.glob(f"{BUILDING_PREFIX}*"):
+            shutil.rmtree(leftover)
+        yield snapshots
+
+
+def publish(home: Path, building: Path, snapshot_id: str) -> Snapshot:
+    """Gives the finished folder its final name and makes it current; durable when this returns."""
+    for path in (*building.iterdir(), building):
+        _sync(path)
+    snapshots = building.parent
+    building.rename(snapshots / snapshot_id)
+    _sync(snapshots)
+    snapshot = read_snapshot(home, snapshot_id)
+    draft = home / ".current.draft"
+    draft.write_text(snapshot_id + "\n", encoding="ascii")
+    _sync(draft)
+    draft.replace(home / "current")
+    _sync(home)
+    return snapshot
+
+
+def prune(home: Path, current_id: str) -> None:
+    """Deletes old snapshots: the current one, the newest before it and those younger than ten minutes stay."""
+    complete = sorted(path for path in (home / "snapshots").iterdir() if _SNAPSHOT_ID.fullmatch(path.name))
+    others = [path for path in complete if path.name != current_id]
+    for path in others[: len(others) - (KEPT_SNAPSHOTS - 1)]:
+        if time.time() - _made_at(path.name) > MINIMUM_AGE_SECONDS:
+            shutil.rmtree(path)
+
+
+def _made_at(snapshot_id: str) -> float:
+    return datetime.strptime(snapshot_id[2:23], "%Y%m%dt%H%M%S%f").replace(tzinfo=UTC).timestamp()
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
