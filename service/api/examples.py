@@ -1,0 +1,134 @@
+"""The examples of the OpenAPI document: one request and one response a call, as the demo dataset would give them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+_SQL: Final = (
+    "SELECT department, SUM(amount) AS spend FROM purchases JOIN products USING (product_id) "
+    "GROUP BY department ORDER BY spend DESC LIMIT 3"
+)
+_COST: Final = {"epsilon": "0.1", "delta": "0", "rho": "0.000173228"}
+_DIGEST: Final = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
+QUERY: Final[dict[str, Any]] = {"dataset": "journey", "sql": _SQL, "epsilon": "0.1"}
+RECEIPT: Final[dict[str, Any]] = {
+    "query": "q_01kaqv9d3m2w8xk4",
+    "dataset": "journey",
+    "snapshot": "20261123T081500Z-5f2c",
+    "account": "journey/person/analyst",
+    "charged": {"epsilon": "0.1", "delta": "0", "rho": "0.000173228"},
+}
+ANSWER: Final[dict[str, Any]] = {
+    "id": "q_01kaqv9d3m2w8xk4",
+    "status": "done",
+    "cost": {**_COST, "reused_from": None},
+    "guarantee": {"unit": "household", "neighbours": "add-or-remove-one", "epsilon": "0.1", "delta": "0.0000008"},
+    "columns": [
+        {"name": "department", "type": "VARCHAR", "role": "dimension", "confidence": None, "of": None},
+        {"name": "spend", "type": "DECIMAL", "role": "estimate", "confidence": None, "of": None},
+        {"name": "spend_lower", "type": "DECIMAL", "role": "lower", "confidence": 0.95, "of": "spend"},
+        {"name": "spend_upper", "type": "DECIMAL", "role": "upper", "confidence": 0.95, "of": "spend"},
+    ],
+    "rows": [{"department": "GROCERY", "spend": 2316394.2, "spend_lower": 2231900.1, "spend_upper": 2400888.3}],
+    "receipt": RECEIPT,
+}
+QUOTE: Final[dict[str, Any]] = {"cost": _COST, "columns": ANSWER["columns"], "standard_error": {"spend": "43112.20"}}
+HISTORY_ITEM: Final[dict[str, Any]] = {
+    "id": "q_01kaqv9d3m2w8xk4",
+    "dataset": "journey",
+    "owner": "analyst",
+    "account": "journey/person/analyst",
+    "at": "2026-11-23T08:21:07.123456Z",
+    "state": "settled",
+    "reused": False,
+    "charged": True,
+    "cost": {**_COST, "reused_from": None},
+    "sql": _SQL,
+    "purpose": None,
+    "snapshot": "20261123T081500Z-5f2c",
+}
+HISTORY: Final[dict[str, Any]] = {"items": [HISTORY_ITEM], "next": None}
+BUDGET: Final[dict[str, Any]] = {
+    "id": "journey/person/analyst",
+    "dataset": "journey",
+    "kind": "person",
+    "parent": "journey",
+    "owner": "analyst",
+    "conversion_delta": "0.0000008",
+    "cap": {"epsilon": "8", "delta": "0.0000002", "rho": "0.790512348"},
+    "spent": _COST,
+    "remaining": {"epsilon": "7.99901", "delta": "0.0000002", "rho": "0.79033912"},
+    "guarantee": "All that is released to analyst within this cap is (8, 0.000001)-differentially private for one "
+    "household with all its rows (neighbours: add or remove one).",
+}
+BUDGETS: Final[dict[str, Any]] = {"items": [BUDGET], "next": None}
+BUDGET_CHANGE: Final[dict[str, Any]] = {"epsilon": "6", "reason": "The spring study is over"}
+DATASETS: Final[dict[str, Any]] = {
+    "items": [
+        {
+            "name": "journey",
+            "title": "Complete Journey: purchases of 2,469 households",
+            "unit": "household",
+            "snapshot": "20261123T081500Z-5f2c",
+        }
+    ],
+    "next": None,
+}
+DATASET: Final[dict[str, Any]] = {
+    "name": "journey",
+    "title": "Complete Journey: purchases of 2,469 households",
+    "description": None,
+    "unit": {"name": "household", "label": "household"},
+    "budget": {"epsilon": "10", "delta": "0.000001", "delta_for_thresholds": "0.0000002"},
+    "query": {"default_epsilon": "0.1", "max_epsilon": "2"},
+    "tables": {
+        "purchases": {
+            "visibility": "private",
+            "unit_column": "household_id",
+            "columns": {"amount": {"type": "decimal", "scale": 2, "range": ["0.00", "1000.00"]}},
+        }
+    },
+    "bounds": [{"measure": "purchases.amount", "l2": "2000", "keys": ["products.department"]}],
+    "retention": {"days": 1000, "column": "purchases.day", "as_of": "2018-01-01"},
+    "sensitive": [],
+    "snapshot": {"id": "20261123T081500Z-5f2c", "created": "2026-11-23T08:15:00Z"},
+}
+KEY_REQUEST: Final[dict[str, Any]] = {"owner": "maria", "role": "analyst", "expires_in_days": 90}
+KEY: Final[dict[str, Any]] = {
+    "id": "k3v9x1q8m2ab",
+    "owner": "maria",
+    "role": "analyst",
+    "created": "2026-11-23T08:21:07.123456Z",
+    "expires": "2027-02-21T08:21:07.123456Z",
+    "revoked": None,
+}
+NEW_KEY: Final[dict[str, Any]] = {**KEY, "key": "kvitto_k3v9x1q8m2ab_(43 characters, shown this once)"}
+KEYS: Final[dict[str, Any]] = {"items": [KEY], "next": None}
+ME: Final[dict[str, Any]] = {"owner": "analyst", "role": "analyst", "budgets": [BUDGET]}
+HEAD: Final[dict[str, Any]] = {"seq": 12, "hash": _DIGEST}
+ENTRIES: Final[dict[str, Any]] = {
+    "items": [
+        {
+            "seq": 12,
+            "at": "2026-11-23T08:21:07.123456Z",
+            "kind": "settled",
+            "actor": "analyst",
+            "payload": {"reservation": "q_01kaqv9d3m2w8xk4"},
+            "prev_hash": _DIGEST,
+            "hash": _DIGEST,
+        }
+    ],
+    "next": None,
+}
+
+
+def content(example: object, media_type: str = "application/json") -> dict[str, Any]:
+    """The OpenAPI content that shows `example`."""
+    return {media_type: {"example": example}}
+
+
+def body(schema: str, example: object) -> dict[str, Any]:
+    """The OpenAPI request body of the model named `schema`, with an example."""
+    content = {"schema": {"$ref": f"#/components/schemas/{schema}"}, "example": example}
+    return {"requestBody": {"required": True, "content": {"application/json": content}}}

@@ -1,0 +1,45 @@
+"""What the calls of the API work with: one object a running app, made by `service.app.create_app`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import anyio
+from fastapi import Request
+
+from budgets.ledger import Ledger, Outcome
+from service.answering import Person, QueryRequest
+from service.api_keys import ApiKeys
+from service.catalogue import Catalogue
+from service.metrics import Metrics
+from service.settings import Settings
+
+
+class Answers(Protocol):
+    """The part of `Answering` that the API uses; both calls block, and both refuse before anything is reserved."""
+
+    def quote(self, person: Person, request: QueryRequest) -> dict[str, object]: ...
+
+    def answer(self, person: Person, request: QueryRequest, idempotency_key: str, request_digest: str) -> Outcome: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The parts that one app was put together from."""
+
+    settings: Settings
+    answers: Answers
+    ledger: Ledger
+    catalogue: Catalogue
+    keys: ApiKeys
+    metrics: Metrics
+    query_slots: anyio.CapacityLimiter
+
+
+def context_of(request: Request) -> Context:
+    """The context of the app that serves `request`."""
+    context: Context = request.app.state.context
+    return context

@@ -1,0 +1,102 @@
+"""Limits before anything is parsed: header bytes, requests in flight, body type, bytes and time."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import anyio
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.problems import RETRY_AFTER_SECONDS, ProblemError
+
+HEADER_BYTES_MAX: Final = 16 * 1024
+BODY_BYTES_MAX: Final = 64 * 1024
+_DIGITS_MAX: Final = 18
+_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+
+
+class InFlight:
+    """Refuses requests with huge headers, and those above the number that the service takes at once."""
+
+    def __init__(self, app: ASGIApp, requests_in_flight: int) -> None:
+        self._app = app
+        self._requests_in_flight = requests_in_flight
+        self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request within the limits, or raise `ProblemError`."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADER_BYTES_MAX:
+            raise ProblemError("headers-too-large")
+        if self._in_flight >= self._requests_in_flight:
+            raise ProblemError("too-many-requests", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+        self._in_flight += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._in_flight -= 1
+
+
+class WholeBody:
+    """Reads the whole body, bounded in bytes and time, before the app sees the request."""
+
+    def __init__(self, app: ASGIApp, body_timeout_seconds: float) -> None:
+        self._app = app
+        self._body_timeout_seconds = body_timeout_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request whose body fits, or raise `ProblemError`; a caller that went away gets nothing."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body = await self._body(scope, receive)
+        if body is not None:
+            await self._app(scope, _replay(body, receive), send)
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes | None:
+        if scope["method"] not in _WITH_BODY:
+            return b""
+        headers = Headers(scope=scope)
+        declared = headers.get("content-length", "0")
+        if not declared.isascii() or not declared.isdigit():
+            raise ProblemError("bad-request", "Content-Length is not a number.")
+        if len(declared) > _DIGITS_MAX or int(declared) > BODY_BYTES_MAX:
+            raise ProblemError("too-large")
+        with anyio.move_on_after(self._body_timeout_seconds):
+            body = await _read(receive)
+            if body and not _is_json(headers.get("content-type", "")):
+                raise ProblemError("unsupported-media-type")
+            return body
+        raise ProblemError("body-timeout")
+
+
+def _is_json(content_type: str) -> bool:
+    name, _, parameters = content_type.partition(";")
+    charset = parameters.strip().lower().removeprefix("charset=").strip('"')
+    return name.strip().lower() == "application/json" and charset in {"", "utf-8", "utf8"}
+
+
+async def _read(receive: Receive) -> bytes | None:
+    chunks = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        chunks += message.get("body", b"")
+        if len(chunks) > BODY_BYTES_MAX:
+            raise ProblemError("too-large")
+        if not message.get("more_body", False):
+            return bytes(chunks)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """A channel that gives the body once, and then whatever the server says next."""
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return replay

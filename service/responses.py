@@ -1,0 +1,217 @@
+"""What callers get: the documented shapes of responses. Decimals of budgets are strings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from service.problems import MEDIA_TYPE, PROBLEM_TYPES
+
+
+class Body(BaseModel):
+    """The base of all response bodies."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Problem(Body):
+    """An RFC 9457 problem document; some types have further members."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str | None = None
+
+
+class Cost(Body):
+    """What was charged."""
+
+    epsilon: str | None
+    delta: str
+    rho: str
+    reused_from: Any = None
+
+
+class Answer(Body):
+    """An answer: noised rows, what they cost, and the receipt."""
+
+    id: str
+    status: Literal["done"]
+    cost: Cost
+    guarantee: dict[str, Any]
+    columns: list[dict[str, Any]]
+    rows: list[dict[str, Any]]
+    receipt: dict[str, Any]
+
+
+class Quote(Body):
+    """What a question would cost and how exact its answer would be."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class QuerySummary(Body):
+    """One query without its answer."""
+
+    id: str
+    dataset: str
+    owner: str
+    account: str
+    at: str
+    state: str
+    reused: bool
+    charged: bool
+    cost: Cost
+    sql: str | None
+    purpose: str | None
+    snapshot: str | None
+
+
+class HistoryPage(Body):
+    """One page of the history, newest first; `next` is the cursor of the next page."""
+
+    items: list[QuerySummary]
+    next: str | None
+
+
+class DatasetSummary(Body):
+    """A dataset in the list."""
+
+    name: str
+    title: str
+    unit: str
+    snapshot: str
+
+
+class DatasetPage(Body):
+    """The datasets; `next` is always null."""
+
+    items: list[DatasetSummary]
+    next: str | None
+
+
+class Dataset(Body):
+    """A dataset's public description: what its policy declares."""
+
+    name: str
+    title: str
+    description: str | None
+    unit: dict[str, str]
+    budget: dict[str, str]
+    query: dict[str, str]
+    tables: dict[str, Any]
+    bounds: list[dict[str, Any]]
+    retention: dict[str, Any]
+    sensitive: list[dict[str, Any]]
+    snapshot: dict[str, str]
+
+
+class Loss(Body):
+    """A privacy loss: rho adds up, epsilon is shown at the conversion delta."""
+
+    epsilon: str
+    delta: str
+    rho: str
+
+
+class Budget(Body):
+    """A budget account."""
+
+    id: str
+    dataset: str
+    kind: str
+    parent: str | None
+    owner: str | None
+    conversion_delta: str
+    cap: Loss
+    spent: Loss
+    remaining: Loss
+    guarantee: str
+
+
+class BudgetPage(Body):
+    """One page of accounts, ordered by id; `next` is the cursor of the next page."""
+
+    items: list[Budget]
+    next: str | None
+
+
+class Me(Body):
+    """Who is asking."""
+
+    owner: str
+    role: str
+    budgets: list[Budget]
+
+
+class Key(Body):
+    """An API key, without the key."""
+
+    id: str
+    owner: str
+    role: str
+    created: str
+    expires: str | None
+    revoked: str | None
+
+
+class NewKey(Key):
+    """A key just made: `key` is shown this once."""
+
+    key: str
+
+
+class KeyPage(Body):
+    """One page of keys, ordered by id; `next` is the cursor of the next page."""
+
+    items: list[Key]
+    next: str | None
+
+
+class LedgerEntry(Body):
+    """One entry of the ledger: `hash` is the SHA-256 of `prev_hash` and the canonical JSON of the rest."""
+
+    seq: int
+    at: str
+    kind: str
+    actor: str
+    payload: dict[str, Any]
+    prev_hash: str
+    hash: str
+
+
+class LedgerPage(Body):
+    """Entries in order; `next` is the `after` of the next page."""
+
+    items: list[LedgerEntry]
+    next: str | None
+
+
+class LedgerHead(Body):
+    """The end of the chain."""
+
+    seq: int
+    hash: str
+
+
+class Status(Body):
+    """What a probe says."""
+
+    status: Literal["ok"]
+
+
+def problems(*slugs: str) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI responses of these problem types and of those that any call may give, one a status."""
+    responses: dict[int | str, dict[str, Any]] = {}
+    for slug in ("bad-request", "unauthenticated", "role", "too-many-requests", "ledger-unavailable", *slugs):
+        row = PROBLEM_TYPES[slug]
+        content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}}
+        known = responses.setdefault(row.status, {"description": "", "content": content})
+        examples: dict[str, Mapping[str, Any]] = known["content"][MEDIA_TYPE]["examples"]
+        examples[slug] = {"value": {"type": row.type, "title": row.title, "status": row.status, "detail": row.meaning}}
+        known["description"] = ", ".join(f"`{name}`" for name in examples)
+    return responses

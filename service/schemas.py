@@ -1,0 +1,221 @@
+"""What callers may send: strict, closed and bounded; everything that is not named here is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
+
+SQL_BYTES_MAX: Final = 16 * 1024
+_LEAST, _MOST = Decimal("1e-9"), Decimal("1e6")
+_DIGITS_MAX: Final = 40
+_INT64: Final = 2**63
+
+
+def exact_number(value: object) -> Fraction:
+    """The exact value of a JSON number (an int or a Decimal) or of a decimal string; ValueError for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
+        raise ValueError("must be a number, or a decimal number in a string")  # noqa: TRY004  # What pydantic catches.
+    text = str(value)
+    if len(text) > _DIGITS_MAX or not text.isascii() or "_" in text or text != text.strip():
+        raise ValueError("must be a plain decimal number of at most 40 characters")
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise ValueError("must be a decimal number") from None
+    if not number.is_finite():
+        raise ValueError("must be finite")
+    if number and not Decimal("1e-30") <= abs(number) <= Decimal("1e18"):
+        raise ValueError("is out of range")
+    return Fraction(number)
+
+
+def positive_number(value: object) -> Fraction:
+    """An exact number from 1e-9 to 1e6: the range in which a price makes sense."""
+    number = exact_number(value)
+    if not Fraction(_LEAST) <= number <= Fraction(_MOST):
+        raise ValueError("must be from 0.000000001 to 1000000")
+    return number
+
+
+def probability(value: object) -> Fraction:
+    """An exact number above 0 and below 1."""
+    number = exact_number(value)
+    if not 0 < number < 1:
+        raise ValueError("must be above 0 and below 1")
+    return number
+
+
+def _share(value: object) -> Fraction:
+    number = exact_number(value)
+    if not 0 <= number < 1:
+        raise ValueError("must be at least 0 and below 1")
+    return number
+
+
+def _sql_fits(text: str) -> str:
+    if len(text.encode()) > SQL_BYTES_MAX:
+        raise ValueError("must have at most 16 KiB")
+    return text
+
+
+def _ordered(bounds: list[Fraction]) -> list[Fraction]:
+    if bounds[0] > bounds[1]:
+        raise ValueError("must be [low, high] with low <= high")
+    return bounds
+
+
+_NUMBER_SCHEMA: Final = {"type": "number", "exclusiveMinimum": 0}
+_STRING_SCHEMA: Final = {"type": "string", "pattern": r"^[0-9]{1,7}(\.[0-9]{1,9})?$"}
+_as_text = PlainSerializer(str, return_type=str)
+
+Price = Annotated[
+    Fraction,
+    PlainValidator(positive_number),
+    _as_text,
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "number", "minimum": 1e-9, "maximum": 1e6}, _STRING_SCHEMA],
+            "description": "A decimal number, or the same in a string; read exactly, from 0.000000001 to 1000000.",
+        }
+    ),
+]
+Probability = Annotated[
+    Fraction,
+    PlainValidator(probability),
+    _as_text,
+    WithJsonSchema(
+        {"anyOf": [{**_NUMBER_SCHEMA, "exclusiveMaximum": 1}, {"type": "string", "pattern": r"^0?\.[0-9]{1,30}$"}]}
+    ),
+]
+Number = Annotated[
+    Fraction,
+    PlainValidator(exact_number),
+    _as_text,
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^-?[0-9]{1,18}(\.[0-9]{1,9})?$"}]}),
+]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
+OutputName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Bounds = Annotated[list[Number], Field(min_length=2, max_length=2), AfterValidator(_ordered)]
+Whole = Annotated[int, Field(ge=1, le=1_000_000)]
+Parameter = (
+    bool
+    | Annotated[int, Field(ge=-_INT64, lt=_INT64)]
+    | Annotated[Decimal, Field(allow_inf_nan=False), WithJsonSchema({"type": "number"})]
+    | Annotated[str, StringConstraints(max_length=1_000)]
+    | None
+)
+
+
+class Strict(BaseModel):
+    """The base of all request bodies."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+class QueryOptions(Strict):
+    """Options under GoogleSQL's names; bounds are keyed by the output name (alias) of the aggregate."""
+
+    delta: Probability | None = Field(default=None, description="Share of delta that thresholded keys may spend.")
+    max_groups_contributed: Whole | None = Field(default=None, description="Groups that one unit may contribute to.")
+    contribution_bounds_per_group: dict[OutputName, Bounds] | None = Field(default=None, max_length=100)
+    contribution_bounds_per_row: dict[OutputName, Bounds] | None = Field(default=None, max_length=100)
+    l2_bound: dict[OutputName, Price] | None = Field(
+        default=None, max_length=100, description="L2 norm of one unit's vector of group values, in the column's units."
+    )
+    group_selection_strategy: Literal["PUBLIC_GROUPS", "THRESHOLD"] | None = None
+    min_privacy_units_per_group: Whole | None = None
+
+
+class QueryBody(Strict):
+    """One question: SQL, what may be paid for it, and how."""
+
+    dataset: Name = Field(description="The dataset asked.", examples=["journey"])
+    sql: Annotated[str, StringConstraints(min_length=1, max_length=SQL_BYTES_MAX), AfterValidator(_sql_fits)] = Field(
+        description="One SELECT statement, at most 16 KiB.",
+        examples=[
+            "SELECT department, SUM(amount) AS spend FROM purchases JOIN products USING (product_id) "
+            "GROUP BY department"
+        ],
+    )
+    params: dict[Name, Parameter] = Field(
+        default_factory=dict, max_length=100, description="Values of `$name` in the SQL."
+    )
+    epsilon: Price | None = Field(default=None, description="Price of the whole query; or give rho.")
+    rho: Price | None = Field(default=None, description="Price in zCDP's rho; or give epsilon.")
+    max_epsilon: Price | None = Field(default=None, description="Refuse the query if it would cost more.")
+    dry_run: bool = Field(default=False, description="Only say what it would cost and how exact it would be: free.")
+    reuse: Literal["prefer", "never"] = Field(
+        default="prefer", description="Take a stored answer (free) where there is one."
+    )
+    purpose: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
+        default=None, description="A purpose that the policy names."
+    )
+    options: QueryOptions = Field(default_factory=QueryOptions)
+
+    @model_validator(mode="after")
+    def _one_price(self) -> Self:
+        if self.epsilon is not None and self.rho is not None:
+            raise ValueError("give epsilon or rho, not both")
+        return self
+
+    def digest(self) -> str:
+        """SHA-256, hex, of the canonical request: the same question written differently has the same digest."""
+        document = self.model_dump(mode="json", exclude={"dry_run"})
+        document["params"] = {name: [type(value).__name__, str(value)] for name, value in self.params.items()}
+        canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def option_values(self) -> Mapping[str, object]:
+        """The options that were given, numbers as exact fractions."""
+        return {
+            name: getattr(self.options, name)
+            for name in QueryOptions.model_fields
+            if getattr(self.options, name) is not None
+        }
+
+
+Reason = Annotated[str, StringConstraints(min_length=5, max_length=500, strip_whitespace=True)]
+
+
+class BudgetChange(Strict):
+    """A new cap of one account."""
+
+    epsilon: Price = Field(description="The new cap, at the dataset's conversion delta.")
+    delta_for_thresholds: Annotated[Fraction, PlainValidator(_share), _as_text] | None = Field(
+        default=None,
+        description="The new cap of delta that thresholded keys may spend.",
+        json_schema_extra={"type": "number"},
+    )
+    reason: Reason = Field(
+        description="Why; it stands in the ledger forever.", examples=["Approved for the spring study"]
+    )
+
+
+Role = Literal["analyst", "dashboard", "officer", "auditor", "admin"]
+Owner = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.-]{0,62}$")]
+
+
+class KeyRequest(Strict):
+    """A key to be made."""
+
+    owner: Owner = Field(description="The person or program that will hold the key; budgets are kept by owner.")
+    role: Role
+    expires_in_days: Annotated[int, Field(ge=1, le=3_650)] | None = Field(
+        default=None, description="Default: no expiry."
+    )

@@ -1,0 +1,80 @@
+"""Every setting of the service, read from `KVITTO_*` environment variables and documented in docs/settings.md.
+
+The meaning of a released setting never changes: a new meaning gets a new name.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_UNSET = Path()
+
+
+class Settings(BaseSettings):
+    """The settings of one service process; unknown values are refused with the name of the setting."""
+
+    model_config = SettingsConfigDict(env_prefix="KVITTO_", frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    data_dir: Path = Field(default=Path("var"), description="Directory of the vault, the ledger and the API keys.")
+    keys_dir: Path = Field(
+        default=_UNSET,
+        description="Directory of the secret keys. Keep it on another volume than the data. Default: `<data>/keys`.",
+    )
+    ledger_url: str = Field(
+        default="",
+        description="SQLAlchemy URL of the ledger. Default: the SQLite file `<data>/ledger.db`.",
+    )
+    anchor_file: Path = Field(
+        default=_UNSET,
+        description="File that holds the newest ledger head outside the database. Default: `<keys>/anchor.json`.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8000, ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")
+    workers: int = Field(default=1, ge=1, le=64, description="Worker processes that read private rows.")
+    worker_memory_mb: int = Field(default=2_048, ge=256, le=1_048_576, description="Memory limit of one worker, MiB.")
+    query_timeout_seconds: float = Field(
+        default=30.0, gt=0, le=3_600, description="Deadline of one release; a worker that overruns it is killed."
+    )
+    response_grid_ms: int = Field(
+        default=100,
+        ge=0,
+        le=60_000,
+        description="Answers and errors of work that touched private rows leave at multiples of this time; 0: at once.",
+    )
+    requests_in_flight: int = Field(default=256, ge=1, le=10_000, description="Requests served at once; 429 beyond.")
+    queries_in_flight: int = Field(
+        default=16, ge=1, le=1_000, description="Queries worked on at once; more of them wait."
+    )
+    rate_per_second: float = Field(
+        default=50.0, gt=0, le=100_000, description="Requests a second that one key may send."
+    )
+    rate_burst: int = Field(default=400, ge=1, le=1_000_000, description="Requests that one key may send at once.")
+    body_timeout_seconds: float = Field(default=10.0, gt=0, le=600, description="Time for a request body to arrive.")
+    recovery_seconds: float = Field(
+        default=30.0, gt=0, le=3_600, description="Time between two searches for requests that were never finished."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
+    log_format: Literal["json", "console"] = Field(default="json", description="One JSON object a line, or text.")
+
+    @model_validator(mode="after")
+    def _derive_places(self) -> Self:
+        keys_dir = self.data_dir / "keys" if self.keys_dir == _UNSET else self.keys_dir
+        anchor_file = keys_dir / "anchor.json" if self.anchor_file == _UNSET else self.anchor_file
+        ledger_url = self.ledger_url or f"sqlite:///{(self.data_dir / 'ledger.db').absolute()}"
+        for name, value in (("keys_dir", keys_dir), ("anchor_file", anchor_file), ("ledger_url", ledger_url)):
+            object.__setattr__(self, name, value)
+        return self
+
+    @property
+    def vault_root(self) -> Path:
+        """The directory that holds one directory a dataset."""
+        return self.data_dir / "vault"
+
+    @property
+    def api_keys_url(self) -> str:
+        """The database of the API keys' digests."""
+        return f"sqlite:///{(self.data_dir / 'api-keys.db').absolute()}"
