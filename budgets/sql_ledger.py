@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -90,6 +91,23 @@ _HISTORY: Final = _REQUESTS.add_columns(ENTRIES.c.at, ENTRIES.c.kind, ENTRIES.c.
     ENTRIES, ENTRIES.c.seq == REQUESTS.c.seq
 )
 
+# Statements of the hot path are built once: SQLAlchemy then finds their compiled form without walking them again.
+_BALANCE: Final = _BALANCES.where(ACCOUNTS.c.id == sa.bindparam("account_id"))
+_REQUEST: Final = _REQUESTS.where(REQUESTS.c.query_id == sa.bindparam("query_id"))
+_OF_KEY: Final = _REQUESTS.where(REQUESTS.c.key_digest == sa.bindparam("key_digest"))
+_LATEST_OF_KEY: Final = _OF_KEY.order_by(REQUESTS.c.attempt.desc()).limit(1)
+_OUTCOME: Final = sa.select(OUTCOMES).where(OUTCOMES.c.query_id == sa.bindparam("query_id"))
+_HEAD: Final = sa.select(ENTRIES.c.seq, ENTRIES.c.hash, ENTRIES.c.at).order_by(ENTRIES.c.seq.desc()).limit(1)
+_SAME_PLAN: Final = [RELEASES.c[name] == sa.bindparam(name) for name in ("dataset", "digest", "snapshot")]
+_FIND_RELEASE: Final = (
+    sa.select(*(RELEASES.c[name] for name in _RELEASE))
+    .where(*_SAME_PLAN, RELEASES.c.rho_nano >= sa.bindparam("rho_nano"))
+    .order_by(RELEASES.c.rho_nano.desc(), RELEASES.c.seq, RELEASES.c.position)
+    .limit(1)
+)
+_CLOSE_LEASE: Final = sa.delete(LEASES).where(LEASES.c.query_id == sa.bindparam("closed"))
+_insert_into = cache(sa.insert)
+
 
 class SqlLedger:
     """A Ledger in the database at `url`, which is created, upgraded and checked here.
@@ -114,7 +132,8 @@ class SqlLedger:
         self._engine = open_database(url)
         try:
             # The anchor is read first: it may move on while the head is read, never the other way round.
-            anchored = self._anchor.read() if self._anchor else None
+            with failing_closed():
+                anchored = self._anchor.read() if self._anchor else None
             with self.reading() as connection:
                 head = _require_sound_tail(connection)
                 if anchored is not None:
@@ -126,12 +145,6 @@ class SqlLedger:
 
     def close(self) -> None:
         self._engine.dispose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def open_account(self, account: Account, cap: PrivacyLoss, actor: str, reason: str) -> None:
         with self._writing() as writer:
@@ -207,12 +220,9 @@ class SqlLedger:
             writer.insert(OUTCOMES, **asdict(outcome))
 
     def find_release(self, dataset: str, digest: str, snapshot: str, at_least_rho_nano: int) -> StoredRelease | None:
-        column = RELEASES.c
-        same = (column.dataset == dataset, column.digest == digest, column.snapshot == snapshot)
-        query = sa.select(*(column[name] for name in _RELEASE)).where(*same, column.rho_nano >= at_least_rho_nano)
-        query = query.order_by(column.rho_nano.desc(), column.seq, column.position).limit(1)
+        wanted = {"dataset": dataset, "digest": digest, "snapshot": snapshot, "rho_nano": at_least_rho_nano}
         with self.reading() as connection:
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(_FIND_RELEASE, wanted).one_or_none()
         return None if row is None else StoredRelease(*row)
 
     def outcome(self, query_id: str) -> Outcome | None:
@@ -252,18 +262,16 @@ class SqlLedger:
             return _head(connection)[0]
 
     def recover(self) -> Recovery:
-        counts = {"voided": 0, "failed": 0}
+        leased = _REQUESTS.join(LEASES, LEASES.c.query_id == REQUESTS.c.query_id)
         with self._writing() as writer:
-            expired = sa.select(LEASES.c.query_id).where(LEASES.c.until <= _stamp(self._clock()))
-            for query_id in writer.connection.execute(expired).scalars().all():
-                request = _find_request(writer.connection, query_id)
-                if request is not None and request.state == "reserved":
-                    writer.move("voided", query_id, {"reason": "lease expired"}, actor="recovery")
-                    counts["voided"] += 1
+            expired = writer.connection.execute(leased.where(LEASES.c.until <= _stamp(self._clock()))).all()
+            for request in expired:
+                if request.state == "reserved":
+                    writer.move("voided", request.query_id, {"reason": "lease expired"}, actor="recovery")
                 else:
-                    writer.finish("failed", query_id, self._lost(query_id), actor="recovery")
-                    counts["failed"] += 1
-        return Recovery(**counts)
+                    writer.finish("failed", request.query_id, self._lost(request.query_id), actor="recovery")
+        voided = sum(request.state == "reserved" for request in expired)
+        return Recovery(voided, len(expired) - voided)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -301,7 +309,7 @@ class _Writer:
         return cls(connection, max(now, at), head)
 
     def insert(self, table: sa.TableClause, /, **values: object) -> None:
-        self.connection.execute(sa.insert(table), values)
+        self.connection.execute(_insert_into(table), values)
 
     def append(self, kind: str, actor: str, facts: Mapping[str, object], balances: Sequence[Balance]) -> None:
         """Adds an entry that states the balances it leaves behind, and posts them."""
@@ -315,7 +323,7 @@ class _Writer:
         self.head = Head(seq, entry_hash(seq, self.at, kind, actor, payload, prev_hash))
         entry = Entry(seq, self.at, kind, actor, payload, prev_hash, self.head.hash)
         self.insert(ENTRIES, **asdict(entry))
-        self.connection.execute(sa.insert(POSTINGS), [{"seq": seq, **posting} for posting in postings])
+        self.connection.execute(_insert_into(POSTINGS), [{"seq": seq, **posting} for posting in postings])
 
     def take_up(self, state: str, claim: Claim, facts: Mapping[str, object]) -> None:
         """Starts a query as `reserved` or `reused`, if its key is free and the budgets cover it."""
@@ -350,7 +358,7 @@ class _Writer:
         self.append(state, actor or request.principal, {"query_id": query_id, **facts}, balances)
         self._transition(query_id, state)
         if state not in OPEN_STATES:
-            self.connection.execute(sa.delete(LEASES).where(LEASES.c.query_id == query_id))
+            self.connection.execute(_CLOSE_LEASE, {"closed": query_id})
 
     def finish(
         self,
@@ -377,13 +385,8 @@ def _outcome_facts(outcome: Outcome) -> dict[str, object]:
 
 
 def _release_facts(release: StoredRelease) -> dict[str, object]:
-    return {
-        "dataset": release.dataset,
-        "digest": release.digest,
-        "snapshot": release.snapshot,
-        "rho_nano": release.rho_nano,
-        "table_sha256": sha256_hex(release.table),
-    }
+    facts = asdict(release)
+    return {"table_sha256": sha256_hex(facts.pop("table")), **facts}
 
 
 def _to_balance(row: Row[Any]) -> Balance:
@@ -401,7 +404,7 @@ def _to_record(row: Row[Any]) -> QueryRecord:
 
 
 def _find_balance(connection: Connection, account_id: str) -> Balance | None:
-    row = connection.execute(_BALANCES.where(ACCOUNTS.c.id == account_id)).one_or_none()
+    row = connection.execute(_BALANCE, {"account_id": account_id}).one_or_none()
     return None if row is None else _to_balance(row)
 
 
@@ -421,27 +424,25 @@ def _path(connection: Connection, account_id: str) -> list[Balance]:
 
 
 def _find_request(connection: Connection, query_id: str) -> Row[Any] | None:
-    return connection.execute(_REQUESTS.where(REQUESTS.c.query_id == query_id)).one_or_none()
+    return connection.execute(_REQUEST, {"query_id": query_id}).one_or_none()
 
 
 def _earlier_request(connection: Connection, claim: Claim) -> Row[Any] | None:
     """Returns the latest request under the key. Raises IdempotencyKeyReusedError if it is another, and not voided."""
-    query = _REQUESTS.where(REQUESTS.c.key_digest == claim.key_digest).order_by(REQUESTS.c.attempt.desc()).limit(1)
-    earlier = connection.execute(query).one_or_none()
+    earlier = connection.execute(_LATEST_OF_KEY, {"key_digest": claim.key_digest}).one_or_none()
     if earlier is not None and earlier.state != "voided" and earlier.request_digest != claim.request_digest:
         raise IdempotencyKeyReusedError("This idempotency key was used for another request.")
     return earlier
 
 
 def _find_outcome(connection: Connection, query_id: str) -> Outcome | None:
-    row = connection.execute(sa.select(OUTCOMES).where(OUTCOMES.c.query_id == query_id)).one_or_none()
+    row = connection.execute(_OUTCOME, {"query_id": query_id}).one_or_none()
     return None if row is None else Outcome(row.query_id, row.status, row.body, row.media_type)
 
 
 def _head(connection: Connection) -> tuple[Head, str]:
     """Returns the end of the chain and the time of its last entry."""
-    query = sa.select(ENTRIES.c.seq, ENTRIES.c.hash, ENTRIES.c.at).order_by(ENTRIES.c.seq.desc()).limit(1)
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_HEAD).one_or_none()
     return (Head(0, GENESIS_HASH), "") if row is None else (Head(row.seq, row.hash), row.at)
 
 
