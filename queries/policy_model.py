@@ -103,12 +103,12 @@ class Bound(Model):
     """A declared contribution bound: the L2 norm of a unit's vector of group values, in the column's own units.
 
     `measure` is `rows` (for COUNT), `units` (for COUNT(DISTINCT unit)) or 'table.column' (for SUM and AVG). With
-    `keys` it holds for queries that group by exactly these columns; without, for all that have no entry of their own.
+    `keys` it holds for queries that group by exactly these columns (`[]`: by none); without, for all others.
     """
 
     measure: Text
     l2: Exact = Field(gt=0)
-    keys: tuple[ColumnPath, ...] | None = Field(default=None, min_length=1, max_length=20)
+    keys: tuple[ColumnPath, ...] | None = Field(default=None, max_length=20)
 
     @field_validator("measure")
     @classmethod

@@ -122,7 +122,7 @@ class _Builder:
     def _refuse_unsafe(self, event: NodeEvent) -> None:
         if isinstance(event, AliasEvent) or event.anchor is not None:
             raise refusal(_line(event), self._here(), "anchors and aliases are not allowed in a policy")
-        if getattr(event, "tag", None) is not None and event.tag != "!":
+        if getattr(event, "tag", None) not in {None, "!"}:
             raise refusal(_line(event), self._here(), "tags are not allowed in a policy")
 
     def _scalar(self, event: ScalarEvent) -> None:
