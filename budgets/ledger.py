@@ -65,7 +65,8 @@ class Balance:
     def after(self, state: str, loss: PrivacyLoss) -> Self:
         """Returns the balance once a reservation of `loss` has reached `state`. Raises BudgetExhaustedError."""
         if state == "reserved":
-            if not loss.fits_within(self.remaining):
+            used = self.spent + self.reserved
+            if not used.fits_within(self.cap) or not loss.fits_within(self.cap.minus(used)):
                 raise BudgetExhaustedError(self.account.id)
             return replace(self, reserved=self.reserved + loss)
         if state == "begun":
