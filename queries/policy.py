@@ -58,9 +58,13 @@ def load_policy(text: str, origin: str = "policy") -> Policy:
 
 def _checked(document: Document) -> Policy:
     if not isinstance(document.value, dict):
-        raise refusal(document.line_of(()), "", "a policy is a mapping of entries such as 'dataset: journey'")
+        raise refusal(
+            document.line_of(()), path_text(()), "a policy is a mapping of entries such as 'dataset: journey'"
+        )
     problems = list(document.problems)
     policy, mistakes = _validated(document.value)
+    mistakes = [(path, message) for path, message in mistakes if path not in document.blanks]
+    mistakes += [(path, "is a blank of the draft: fill it in") for path in document.blanks]
     problems += [_problem(document, path, message) for path, message in mistakes]
     if mistakes:
         problems += _rules_of_the_sound_part(document, [path for path, _ in mistakes])
@@ -100,7 +104,7 @@ def _mistakes(details: ErrorDetails) -> list[tuple[Path, str]]:
     path = tuple(part for part in details["loc"] if part != "[key]")
     if details["type"] == "entries":
         return [((*path, index), message) for index, message in context["entries"]]
-    message = _FRIENDLIER.get(details["type"], str(details["msg"]))
+    message = _FRIENDLIER.get(details["type"], str(details["msg"]).replace("Input should be", "must be"))
     return [(path, message[0].lower() + message[1:])]
 
 
@@ -116,9 +120,10 @@ _HARMLESS: dict[str, Any] = {
     "persons": {},
     "tables": {},
     "bounds": [],
+    "retention": {"days": 1, "column": "no.column"},
     "sensitive": [],
 }
-_ABOUT_ABSENCE = ("there is no", "at least one", "must refer to the key", "needs a column", "needs a key")
+_ABOUT_THE_REST = ("at least one table", "must refer to the key", "needs a column", "needs a key")
 
 
 @dataclass(slots=True)
@@ -136,8 +141,25 @@ class _SoundPart:
                 self.cut.add(("tables", table, "columns", column))
             case ("tables" | "persons" | "bounds" | "sensitive" as section, entry, *_):
                 self.cut.add((section, entry))
+            case ("retention", "days" | "as_of" as entry, *_) if isinstance(self.value["retention"], dict):
+                sound = {**self.value["retention"], entry: _HARMLESS["retention"].get(entry)}
+                self.value = {**self.value, "retention": sound}
             case (section, *_):
                 self.replaced.add(str(section))
+
+    def is_about_a_cut(self, path: Path, message: str) -> bool:
+        """Whether the problem is there only because something was left out."""
+        for gone in self.cut:
+            match gone:
+                case ("tables", str(table), "columns", str(column)):
+                    here = path[:2] == ("tables", table)
+                    if f"'{table}.{column}'" in message or (here and f"'{column}'" in message):
+                        return True
+                case ("tables", str(table)) if f"'{table}." in message or f"'{table}'" in message:
+                    return True
+            if gone[0] == "tables" and message.startswith(_ABOUT_THE_REST):
+                return True
+        return False
 
     def raw(self) -> tuple[dict[str, Any], dict[tuple[str, int], int]]:
         """The sound raw policy, and (section, index in it) -> index in the file for the lists."""
@@ -173,7 +195,7 @@ def _rules_of_the_sound_part(document: Document, paths: list[Path]) -> list[Poli
         return []
     problems = []
     for path, message in broken_rules(policy):
-        if path[0] in part.replaced or message.startswith(_ABOUT_ABSENCE):
+        if path[0] in part.replaced or part.is_about_a_cut(path, message):
             continue
         problems.append(_problem(document, _as_in_file(path, moved), message))
     return problems

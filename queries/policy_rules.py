@@ -96,7 +96,7 @@ def _public_table(name: str, table: Table) -> Iterator[Problem]:
 
 def _column(path: Path, column: Column) -> Iterator[Problem]:
     if column.scale and column.type != "decimal":
-        yield (*path, "scale"), f"only a decimal column has a scale, this is a {column.type} column"
+        yield (*path, "scale"), f"only a decimal column has a scale, the type here is {column.type}"
     if column.range is not None and column.domain is not None:
         yield (*path, "domain"), "declare a range or a domain, not both"
 
@@ -110,7 +110,7 @@ def _one_unit_type(policy: Policy) -> Iterator[Problem]:
         first = first or (name, unit.type)
         if unit.type != first[1]:
             path: Path = ("tables", name, "columns", table.unit_column or "", "type")
-            yield path, f"the unit column is a {first[1]} in table '{first[0]}'"
+            yield path, f"the unit column has the type {first[1]} in table '{first[0]}'"
 
 
 def _references(policy: Policy) -> Iterator[Problem]:
@@ -136,7 +136,7 @@ def _reference(policy: Policy, table: Table, column: Column) -> Iterator[str]:
     elif target.key != key_name:
         yield f"must refer to the key of '{target_name}', which is {target.key or 'not declared'}"
     elif key_name in target.columns and target.columns[key_name].type != column.type:
-        yield f"'{reference}' is a {target.columns[key_name].type}, this is a {column.type} column"
+        yield f"'{reference}' has the type {target.columns[key_name].type}, and this column has {column.type}"
     if column.range is not None or column.domain is not None:
         yield "a reference has no range or domain of its own: the public table's rows are its values"
 
@@ -166,7 +166,7 @@ def _measure(policy: Policy, index: int, measure: str) -> Iterator[Problem]:
     elif not policy.tables[measure.partition(".")[0]].is_private:
         yield path, f"'{measure}' is public: a bound is for a column of a private table"
     elif column.type not in {"integer", "decimal"}:
-        yield path, f"'{measure}' is a {column.type} column: only integers and decimals are summed"
+        yield path, f"'{measure}' has the type {column.type}: only integers and decimals are summed"
     elif policy.tables[measure.partition(".")[0]].unit_column == measure.partition(".")[2]:
         yield path, "the unit column is not a measure"
 
@@ -189,7 +189,7 @@ def _retention(policy: Policy) -> Iterator[Problem]:
     if not policy.tables[policy.retention.column.partition(".")[0]].is_private:
         yield path, "must be a column of a private table"
     if column.type != "date":
-        yield path, f"must be a date column, this is a {column.type} column"
+        yield path, f"must be a date column, and its type is {column.type}"
     if column.nullable:
         yield path, "must not be nullable: the age of a row must be known"
 
@@ -239,13 +239,16 @@ def _sensitive_columns(path: Path, policy: Policy, index: int, table: Table) -> 
         return
     if group.parent in {table.key, group.column}:
         yield (*path, "parent"), "must be coarser than the key and the column of the group"
+        return
     yield from _stand_in(path, group.parent, table)
 
 
 def _stand_in(path: Path, parent: str, table: Table) -> Iterator[Problem]:
     """A stand-in row has a negative key, its parent, and NULL elsewhere: the table must have room for it."""
     key = table.columns.get(table.key or "")
-    if key is not None and (key.type != "integer" or key.stored_range is None or key.stored_range[0] < 0):
+    if key is None:
+        return
+    if key.type != "integer" or key.stored_range is None or key.stored_range[0] < 0:
         yield (*path, "parent"), f"the key '{table.key}' must be an integer with a range from 0 or more"
     tight = [name for name, column in table.columns.items() if name not in {table.key, parent} and not column.nullable]
     if tight:

@@ -30,6 +30,7 @@ from queries.errors import PolicyError, PolicyProblem
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 12
+BLANK = "FILL_IN"
 MAX_SCALAR_CHARACTERS = 10_000
 
 Path = tuple[str | int, ...]
@@ -48,6 +49,7 @@ class Document:
     value: Any
     lines: dict[Path, int]
     problems: list[PolicyProblem]
+    blanks: tuple[Path, ...] = ()  # where a draft's blank was left
 
     def line_of(self, path: Path) -> int:
         """The line of the entry, or of the nearest entry around it that was written."""
@@ -59,17 +61,17 @@ class Document:
 def read_document(text: str) -> Document:
     """The document in `text`; raises PolicyError for what is not readable as the safe part of YAML."""
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        raise refusal(1, "", f"the file is larger than {MAX_BYTES} bytes")
+        raise refusal(1, path_text(()), f"the file is larger than {MAX_BYTES} bytes")
     builder = _Builder()
     try:
         for event in YAML(typ="safe", pure=True).parse(text):
             builder.take(event)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise refusal(mark.line + 1 if mark else 1, "", f"not readable as YAML: {error.problem}") from None
+        raise refusal(mark.line + 1 if mark else 1, path_text(()), f"not readable as YAML: {error.problem}") from None
     except (YAMLError, ValueError) as error:
-        raise refusal(1, "", f"not readable as YAML: {str(error).splitlines()[0]}") from None
-    return Document(builder.root, builder.lines, builder.problems)
+        raise refusal(1, path_text(()), f"not readable as YAML: {str(error).splitlines()[0]}") from None
+    return Document(builder.root, builder.lines, builder.problems, tuple(builder.blanks))
 
 
 def refusal(line: int, path: str, message: str) -> PolicyError:
@@ -82,7 +84,7 @@ def path_text(path: Path) -> str:
     shown = ""
     for part in path:
         shown += f"[{part}]" if isinstance(part, int) else f".{part}" if shown else part
-    return shown
+    return shown or "policy"
 
 
 @dataclass(slots=True)
@@ -101,13 +103,14 @@ class _Builder:
     lines: dict[Path, int] = field(default_factory=dict)
     problems: list[PolicyProblem] = field(default_factory=list)
     stack: list[_Open] = field(default_factory=list)
+    blanks: list[Path] = field(default_factory=list)
     documents: int = 0
 
     def take(self, event: Event) -> None:
         if isinstance(event, DocumentStartEvent):
             self.documents += 1
             if self.documents > 1:
-                raise refusal(_line(event), "", "a policy is one document: remove the second '---'")
+                raise refusal(_line(event), path_text(()), "a policy is one document: remove the second '---'")
         if isinstance(event, NodeEvent):
             self._refuse_unsafe(event)
         if isinstance(event, ScalarEvent):
@@ -132,8 +135,12 @@ class _Builder:
         top = self.stack[-1] if self.stack else None
         if top is not None and isinstance(top.value, dict) and top.key is None:
             self._key(top, event.value, _line(event))
-        else:
-            self._place(value, _line(event))
+            if event.value == BLANK:
+                self.blanks.append((*top.path, event.value))
+            return
+        path = self._place(value, _line(event))
+        if event.value == BLANK:
+            self.blanks.append(path)
 
     def _key(self, top: _Open, key: str, line: int) -> None:
         top.key = key
@@ -174,7 +181,7 @@ class _Builder:
 
     def _here(self) -> str:
         if not self.stack:
-            return ""
+            return path_text(())
         top = self.stack[-1]
         return path_text((*top.path, top.key) if top.key is not None else top.path)
 

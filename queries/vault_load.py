@@ -19,6 +19,7 @@ import duckdb
 
 from queries.errors import LoadError
 from queries.policy import Policy, load_policy
+from queries.source_files import Source
 from queries.sql_text import text_literal
 from queries.vault_columns import FAILURE_MARK
 from queries.vault_encryption import attach_encrypted, load_encryption
@@ -26,7 +27,7 @@ from queries.vault_keys import SecretKeys
 from queries.vault_private import PrivateLoad, load_private_tables
 from queries.vault_public import load_public_tables
 from queries.vault_snapshots import BUILDING_PREFIX, Snapshot, loading, new_snapshot_id, prune, publish
-from queries.vault_sources import Source, open_sources
+from queries.vault_sources import open_sources
 
 Progress = Callable[[str, float], None]
 

@@ -12,11 +12,11 @@ import pyarrow as pa
 
 from queries.errors import LoadError
 from queries.policy import Policy, Table
+from queries.source_files import Source
 from queries.sql_text import identifier, qualified
 from queries.vault_columns import storage_type
 from queries.vault_keys import SecretKeys
 from queries.vault_public import converted_rows, create_enums, key_stays_clear
-from queries.vault_sources import Source
 
 PARTITION_ROWS = 2_000_000
 _BATCH_ROWS = 100_000

@@ -8,9 +8,9 @@ import duckdb
 
 from queries.errors import LoadError
 from queries.policy import Policy, Scalar, Table
+from queries.source_files import Source
 from queries.sql_text import identifier, qualified, text_literal
 from queries.vault_columns import conversion, failure, literal, storage_type
-from queries.vault_sources import Source
 
 
 def load_public_tables(
