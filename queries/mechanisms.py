@@ -132,7 +132,7 @@ def _worst_tail(value: int, scale: float, degrees: NDArray[np.float64], weights:
     for degree, weight in zip(degrees[:64], weights[:64], strict=True):
         best = max(best, degree * _tail((value - weight) / scale))
     # beyond 64 the weights change slowly: bound each stretch [a, b] by b·P[N ≥ value − w_a], which is larger than all in it
-    edges = np.unique(np.geomspace(64, max(64, len(degrees)), 256).astype(int))
+    edges = np.unique(np.geomspace(64, len(degrees), 256).astype(int)) if len(degrees) > 64 else np.empty(0, int)
     for start, stop in zip(edges[:-1], edges[1:], strict=True):
         best = max(best, float(stop) * _tail((value - weights[start - 1]) / scale))
     return best

@@ -1,0 +1,215 @@
+"""Aggregate functions of the statement as measures of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from queries.errors import QueryNotPrivateError
+from queries.parse import refusal
+from queries.plan import (
+    BOOLEAN,
+    INTEGER,
+    TRUE,
+    Call,
+    Column,
+    Expression,
+    Function,
+    Literal,
+    MeasureKind,
+    Relation,
+)
+from queries.scalars import UnitColumn, condition, conjunction, exact_type, rescaled, scalar
+from queries.views import Scope, canonical, renumbered
+
+AGGREGATES = (exp.Count, exp.CountIf, exp.Sum, exp.Avg, exp.Min, exp.Max, exp.Median, exp.Stddev, exp.StddevPop)
+AGGREGATES += (exp.StddevSamp, exp.Variance, exp.VariancePop)
+_HINTS = {
+    exp.Min: "Extremes are single purchases. Count the rows below a limit instead: COUNT_IF(amount < 1).",
+    exp.Max: "Extremes are single purchases. Count the rows above a limit instead: COUNT_IF(amount > 100).",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A measure that the statement asks for, without bounds and price: kind, value, scale."""
+
+    kind: MeasureKind
+    value: Expression | None
+    scale: int = 0
+
+
+@dataclass(slots=True)
+class Node:
+    """One aggregation of the statement in normal form, before bounds and price.
+
+    `linked` are pairs of measures of one ratio, which share a block; `aliases` the names that the statement has for them.
+    """
+
+    relation: Relation
+    keys: tuple[Expression, ...]
+    measures: list[Asked] = field(default_factory=list)
+    linked: set[tuple[int, int]] = field(default_factory=set)
+    aliases: dict[int, set[str]] = field(default_factory=dict)
+
+    def add(self, measure: Asked) -> int:
+        if measure not in self.measures:
+            self.measures.append(measure)
+        return self.measures.index(measure)
+
+
+class Measures:
+    """Turns the aggregate calls of one SELECT into measures of one node, over the canonical numbering of its sources."""
+
+    def __init__(self, scope: Scope, node: Node, moved: dict[int, int], aliases: dict[str, exp.Expr]) -> None:
+        self._scope = scope
+        self._moved = moved
+        self._aliases = aliases
+        self.node = node
+
+    def expression(self, tree: exp.Expr) -> Expression:
+        """A scalar expression over the node's relation."""
+        return renumbered(scalar(tree, self._resolve), self._moved)
+
+    def measure(self, call: exp.Expr) -> tuple[int, int | None]:
+        """The numbers of the measures of an aggregate call: one, or numerator and denominator."""
+        where: Expression = TRUE
+        if isinstance(call, exp.Filter):
+            where = renumbered(condition(call.expression.this, self._resolve), self._moved)
+            call = call.this
+        build = _MEASURES.get(type(call))
+        if build is None:
+            name = call.sql_name() if isinstance(call, exp.Func) else type(call).__name__.upper()
+            raise refusal(
+                "unsupported-aggregate", f"{name} is not answered.", call, hint=_HINTS.get(type(call), "Use COUNT, SUM or AVG.")
+            )
+        asked = build(self, call, where)
+        numbers = [self.node.add(measure) for measure in asked]
+        if len(numbers) == 1:
+            return numbers[0], None
+        self.node.linked.add((numbers[0], numbers[1]))
+        return numbers[0], numbers[1]
+
+    def _resolve(self, column: exp.Column) -> Expression | UnitColumn:
+        return self._scope.resolve(column, self._aliases)
+
+    def rows(self, call: exp.Expr, where: Expression) -> list[Asked]:
+        """COUNT(*), COUNT(x), COUNT(DISTINCT unit)."""
+        target = call.this
+        if isinstance(target, exp.Distinct):
+            return self._distinct(target, where)
+        if target is None or isinstance(target, exp.Star):
+            return [Asked(MeasureKind.ROWS, _when(where))]
+        unit = self._unit(target)
+        if unit is not None and not self._scope.items[unit.item].outer:
+            return [Asked(MeasureKind.ROWS, _when(where))]
+        return [Asked(MeasureKind.ROWS, _when(_both(_present(self.expression(target)), where)))]
+
+    def _distinct(self, target: exp.Distinct, where: Expression) -> list[Asked]:
+        values = target.expressions
+        unit = self._unit(values[0]) if len(values) == 1 else None
+        if unit is None:
+            raise refusal(
+                "count-distinct",
+                "COUNT(DISTINCT …) is answered for the privacy unit only.",
+                target,
+                hint="Count rows, or count distinct units.",
+            )
+        if self._scope.items[unit.item].outer:
+            raise refusal("count-distinct", "The unit of a left join's right side may be NULL.", target)
+        return [Asked(MeasureKind.UNITS, _when(where))]
+
+    def _unit(self, tree: exp.Expr) -> UnitColumn | None:
+        while isinstance(tree, exp.Paren):
+            tree = tree.this
+        found = self._resolve(tree) if isinstance(tree, exp.Column) else None
+        return found if isinstance(found, UnitColumn) else None
+
+    def count_if(self, call: exp.Expr, where: Expression) -> list[Asked]:
+        counted = renumbered(condition(call.this, self._resolve), self._moved)
+        return [Asked(MeasureKind.ROWS, _when(_both(counted, where)))]
+
+    def sum(self, call: exp.Expr, where: Expression) -> list[Asked]:
+        value = self._summand(call)
+        counted = _counted(value)
+        if counted is not None:
+            return [Asked(MeasureKind.ROWS, _when(_both(counted, where)))]
+        return [Asked(MeasureKind.SUM, _filtered(value, where), value.type.scale)]
+
+    def average(self, call: exp.Expr, where: Expression) -> list[Asked]:
+        value = self._summand(call)
+        total = Asked(MeasureKind.SUM, _filtered(value, where), value.type.scale)
+        return [total, Asked(MeasureKind.ROWS, _when(_both(_present(value), where)))]
+
+    def _summand(self, call: exp.Expr) -> Expression:
+        value = self.expression(call.this)
+        if not value.type.exact:
+            code = "inexact-sum" if value.type.kind.value == "DOUBLE" else "type-mismatch"
+            raise refusal(
+                code,
+                "Sums are exact: they need an integer or a decimal with declared places.",
+                call,
+                hint=f"Round it: ROUND({call.this.sql(dialect='duckdb')}, 2).",
+            )
+        return value
+
+
+def measures(scope: Scope, keys: list[Expression], tree: exp.Select, unit: str, aliases: dict[str, exp.Expr]) -> Measures:
+    """A new node for an aggregating SELECT: the scope's relation and keys in normal form."""
+    relation, moved = canonical(scope.relation(tree, unit))
+    own = tuple(sorted({renumbered(key, moved) for key in keys}, key=repr))
+    return Measures(scope, Node(relation, own), moved, aliases)
+
+
+def is_aggregate(node: exp.Expr) -> bool:
+    return isinstance(node, AGGREGATES)
+
+
+def try_expression(measures_: Measures, tree: exp.Expr) -> Expression | None:
+    """The scalar expression of the tree, or None where it is not one."""
+    try:
+        return measures_.expression(tree)
+    except QueryNotPrivateError:
+        return None
+
+
+def _when(where: Expression) -> Expression | None:
+    return None if where == TRUE else where
+
+
+def _both(one: Expression, other: Expression) -> Expression:
+    return conjunction((one, other))
+
+
+def _present(value: Expression) -> Expression:
+    if isinstance(value, Literal):
+        return Literal(value.value is not None, BOOLEAN)
+    return Call(Function.NOT, (Call(Function.IS_NULL, (value,), BOOLEAN),), BOOLEAN)
+
+
+def _filtered(value: Expression, where: Expression) -> Expression:
+    if where == TRUE:
+        return value
+    return Call(Function.CASE, (where, value, Literal(0, exact_type(value.type.scale))), value.type)
+
+
+def _counted(value: Expression) -> Expression | None:
+    """The condition c if the value is 1 where c holds and else 0 or NULL: the sum is then a count."""
+    if value == Literal(1, INTEGER):
+        return TRUE
+    if not isinstance(value, Call) or value.function is not Function.CASE or len(value.arguments) != 3:  # noqa: PLR2004
+        return None
+    where, then, otherwise = value.arguments
+    one = then == Literal(1, INTEGER) and isinstance(otherwise, Literal) and otherwise.value in (0, None)
+    return where if one and not isinstance(otherwise.value, bool) else None  # type: ignore[union-attr]
+
+
+_MEASURES: dict[type[exp.Expr], Callable[[Measures, exp.Expr, Expression], list[Asked]]] = {
+    exp.Count: Measures.rows,
+    exp.CountIf: Measures.count_if,
+    exp.Sum: Measures.sum,
+    exp.Avg: Measures.average,
+}
+

@@ -1,0 +1,95 @@
+"""Standard errors of expressions over released measures, as SQL: first-order propagation (the delta method).
+
+The measures m0, m1, … of one released row have independent noise of known standard deviations s0, s1, …. For f(m), the
+standard error is √Σ_j (∂f/∂m_j · s_j)²: exact for sums and multiples, first order for products and ratios (it is too small
+where a denominator is not far from zero in terms of its own noise).
+"""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from queries.parse import walk
+
+Slopes = dict[str, exp.Expr]
+
+
+def standard_error(tree: exp.Expr) -> exp.Expr | None:
+    """The standard error of the expression; None if it is not made of +, −, ×, ÷ and measures, or holds no measure."""
+    slopes = _slopes(tree)
+    if not slopes:
+        return None
+    if len(slopes) == 1:
+        (name, slope), *_ = slopes.items()
+        return _times(exp.Abs(this=slope), _deviation(name)) if slope != _one() else _deviation(name)
+    squares = [exp.Pow(this=_times(slope, _deviation(name)), expression=exp.Literal.number(2)) for name, slope in slopes.items()]
+    total: exp.Expr = squares[0]
+    for square in squares[1:]:
+        total = exp.Add(this=total, expression=square)
+    return exp.Sqrt(this=total)
+
+
+def _slopes(tree: exp.Expr) -> Slopes | None:
+    """∂tree/∂m_j for each measure; None if a measure stands where it cannot be differentiated."""
+    if isinstance(tree, exp.Column):
+        return {tree.name: _one()} if _is_measure(tree) else {}
+    if not any(_is_measure(node) for node in walk(tree)):
+        return None if any(isinstance(node, exp.Query) for node in tree.walk()) else {}
+    if isinstance(tree, exp.Paren | exp.Cast):
+        return _slopes(tree.this)
+    if isinstance(tree, exp.Nullif | exp.Greatest) and _guards_zero(tree):
+        return _slopes(tree.this)
+    if isinstance(tree, exp.Neg):
+        inner = _slopes(tree.this)
+        return None if inner is None else {name: _times(exp.Literal.number(-1), slope) for name, slope in inner.items()}
+    if isinstance(tree, exp.Add | exp.Sub | exp.Mul | exp.Div):
+        left, right = _slopes(tree.this), _slopes(tree.expression)
+        return None if left is None or right is None else _combined(tree, left, right)
+    return None
+
+
+def _combined(tree: exp.Expr, left: Slopes, right: Slopes) -> Slopes:
+    one, other = _double(tree.this), _double(tree.expression)
+    if isinstance(tree, exp.Mul):
+        outer, inner = other, one
+    elif isinstance(tree, exp.Div):
+        outer = exp.Div(this=_one(), expression=other)
+        square = exp.Pow(this=other, expression=exp.Literal.number(2))
+        inner = exp.Neg(this=exp.Paren(this=exp.Div(this=one, expression=square)))
+    else:
+        outer = _one()
+        inner = _one() if isinstance(tree, exp.Add) else exp.Literal.number(-1)
+    total = {name: _times(slope, outer) for name, slope in left.items()}
+    for name, slope in right.items():
+        part = _times(slope, inner)
+        total[name] = exp.Paren(this=exp.Add(this=total[name], expression=part)) if name in total else part
+    return total
+
+
+def _times(one: exp.Expr, other: exp.Expr) -> exp.Expr:
+    if one == _one():
+        return other.copy()
+    if other == _one():
+        return one.copy()
+    return exp.Mul(this=exp.Paren(this=one.copy()), expression=exp.Paren(this=other.copy()))
+
+
+def _is_measure(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Column) and node.name.startswith("m") and node.name[1:].isdigit()
+
+
+def _guards_zero(tree: exp.Expr) -> bool:
+    others = [tree.expression] if isinstance(tree, exp.Nullif) else tree.expressions
+    return all(isinstance(other, exp.Literal) and other.name == "0" for other in others)
+
+
+def _deviation(measure: str) -> exp.Expr:
+    return exp.column(f"s{measure[1:]}", quoted=True)
+
+
+def _double(tree: exp.Expr) -> exp.Expr:
+    return exp.cast(exp.Paren(this=tree.copy()), "DOUBLE")
+
+
+def _one() -> exp.Expr:
+    return exp.Literal.number(1)

@@ -1,0 +1,101 @@
+"""The declared tables as plan nodes, and the declared facts about a plan's columns. Public: from the policy alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from queries.plan import (
+    BOOLEAN,
+    DATE,
+    INTEGER,
+    VARCHAR,
+    Call,
+    Column,
+    Expression,
+    Function,
+    Literal,
+    Relation,
+    Scan,
+    Type,
+)
+from queries.policy import Column as DeclaredColumn
+from queries.policy import Policy
+from queries.scalars import exact_type
+
+_TYPES: dict[str, Type] = {"integer": INTEGER, "string": VARCHAR, "date": DATE, "boolean": BOOLEAN}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What the policy declares of one column: its table, its name there, and the declaration."""
+
+    table: str
+    name: str
+    declared: DeclaredColumn
+
+    @property
+    def path(self) -> str:
+        return f"{self.table}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class BaseTable:
+    """A declared table as a relation, with the expression of each visible column; sensitive lines are dealt with."""
+
+    relation: Relation
+    columns: dict[str, Expression]
+    unit_column: str | None
+
+
+class Schema:
+    """A policy's tables, seen for one purpose."""
+
+    def __init__(self, policy: Policy, purpose: str | None = None) -> None:
+        self.policy = policy
+        self._sensitive = policy.sensitive_view(purpose)
+
+    def table(self, name: str) -> BaseTable | None:
+        """The table of that name, or None; names are compared in lower case, as DuckDB does."""
+        declared = self.policy.tables.get(name)
+        if declared is None:
+            return None
+        types = {column: column_type(entry) for column, entry in declared.visible_columns().items()}
+        reference = self.policy.sensitive_reference(name) if declared.is_private else None
+        hidden: dict[str, Type] = {}
+        if reference is not None:
+            hidden = {reference.mark: INTEGER, reference.original: types[reference.column]}
+        scan = Scan(name, declared.is_private, tuple((types | hidden).items()))
+        columns: dict[str, Expression] = {column: Column(0, column, type_) for column, type_ in types.items()}
+        where: tuple[Expression, ...] = ()
+        if reference is not None:
+            mark = Column(0, reference.mark, INTEGER)
+            if self._sensitive.restored:
+                original = Column(0, reference.original, types[reference.column])
+                shown = columns[reference.column]
+                restored = Call(Function.CASE, (_any(mark, self._sensitive.restored), original, shown), shown.type)
+                columns[reference.column] = restored
+            if self._sensitive.denied:
+                unmarked = Call(Function.IS_NULL, (mark,), BOOLEAN)
+                kept = Call(Function.NOT, (_any(mark, self._sensitive.denied),), BOOLEAN)
+                where = (Call(Function.OR, (unmarked, kept), BOOLEAN),)
+        return BaseTable(Relation(scan, (), where), columns, declared.unit_column if declared.is_private else None)
+
+    def fact(self, relation: Relation, column: Column) -> Fact | None:
+        """What is declared of a column of the relation, seen through subqueries that pass it on unchanged."""
+        source = relation.sources[column.source]
+        if isinstance(source, Scan):
+            declared = self.policy.tables[source.table].columns.get(column.name)
+            return Fact(source.table, column.name, declared) if declared is not None else None
+        inner = source.values[int(column.name[1:])]
+        return self.fact(source.relation, inner) if isinstance(inner, Column) else None
+
+
+def column_type(declared: DeclaredColumn) -> Type:
+    """The plan's type of a declared column."""
+    return exact_type(declared.scale) if declared.type == "decimal" else _TYPES[declared.type]
+
+
+def _any(mark: Column, numbers: tuple[int, ...]) -> Expression:
+    return Call(Function.IN, (mark, *(Literal(number, INTEGER) for number in numbers)), BOOLEAN)
+
+
