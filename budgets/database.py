@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -37,13 +37,11 @@ def open_database(url: str) -> Engine:
 
     Raises LedgerUnavailableError if it cannot be made durable, or was written by a newer version.
     """
-    with failing_closed():
+    with failing_closed(), ExitStack() as undo:
         engine = _open_engine(url)
-        try:
-            _bring_schema_up_to_date(engine)
-        except BaseException:
-            engine.dispose()
-            raise
+        undo.callback(engine.dispose)
+        _bring_schema_up_to_date(engine)
+        undo.pop_all()
     return engine
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -130,7 +130,8 @@ class SqlLedger:
         self._lost = lost
         self._writers = threading.Lock()
         self._engine = open_database(url)
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.close)
             # The anchor is read first: it may move on while the head is read, never the other way round.
             with failing_closed():
                 anchored = self._anchor.read() if self._anchor else None
@@ -139,9 +140,7 @@ class SqlLedger:
                 if anchored is not None:
                     _require_entry(connection, anchored)
             self._advance_anchor(head)
-        except BaseException:
-            self.close()
-            raise
+            undo.pop_all()
 
     def close(self) -> None:
         self._engine.dispose()
