@@ -1,0 +1,1 @@
+"""Implementations of the engine protocol; none of them knows another."""

@@ -1,0 +1,190 @@
+"""The embedded engine: DuckDB streams contributions partition by partition, the compiled kernel bounds and adds them.
+
+A partition is a range of units, so a unit never spans two of them, and threads that work on different partitions need
+not know each other: their integers are added at the end. DuckDB may deliver rows in any order.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from queries import emit
+from queries.accumulator import Accumulator, Rows
+from queries.engine import ExactSums
+from queries.errors import IllegalPlanError
+from queries.kernel import Words
+from queries.plan import GROUPS_LIMIT, Aggregation, Axis, ThresholdKeys
+from queries.sql_text import text_literal
+
+_BATCH_ROWS = 250_000
+_BYTES_AT_ONCE = 192 << 20  # contributions held by one thread
+_CELLS_A_THREAD = 1 << 24  # beyond 128 MiB of sums a second thread costs more memory than it saves time
+
+_LIMITS: dict[str, str | bool | int | float | list[str]] = {
+    "access_mode": "AUTOMATIC",  # of the empty in-memory database; every file is attached READ_ONLY
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "allow_community_extensions": False,
+    "allow_unsigned_extensions": False,
+    "allow_persistent_secrets": False,
+    "temp_directory": "",
+}
+_LOCKS = (
+    "SET enable_external_access = false",
+    "SET python_enable_replacements = false",
+    "SET python_scan_all_frames = false",
+    "SET disabled_filesystems = 'LocalFileSystem'",
+    "SET lock_configuration = true",
+)
+
+
+def connect(threads: int, memory_bytes: int) -> duckdb.DuckDBPyConnection:
+    """An in-memory database that loads nothing and spills nothing; attach what it may read, then `lock` it."""
+    limits = {**_LIMITS, "threads": threads, "memory_limit": f"{memory_bytes >> 20}MiB"}
+    return duckdb.connect(":memory:", config=limits)
+
+
+def attach(connection: duckdb.DuckDBPyConnection, path: Path, name: str, key: str | None = None) -> None:
+    """Attach a database file under `name`, read-only; `key` is the encryption key of its blocks."""
+    options = "READ_ONLY" if key is None else f"READ_ONLY, ENCRYPTION_KEY {text_literal(key)}"
+    connection.execute(f"ATTACH {text_literal(str(path))} AS {name} ({options})")
+
+
+def lock(connection: duckdb.DuckDBPyConnection) -> None:
+    """Take the file system and the settings away: only what was attached can be read, and nothing written."""
+    for statement in _LOCKS:
+        connection.execute(statement)
+
+
+class DuckDBEngine:
+    """Runs aggregations on attached databases `private` and `public`, one at a time, with a number of threads."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, threads: int) -> None:
+        self._connection = connection
+        self._threads = threads
+
+    def exact_sums(self, aggregation: Aggregation) -> ExactSums:
+        if not isinstance(aggregation.keys, ThresholdKeys):
+            keys = self._product(emit.axes(aggregation))
+            return self._summed(aggregation, keys, None)
+        self._connection.execute(f"CREATE OR REPLACE TABLE candidates AS {emit.candidates(aggregation)}")
+        try:
+            found = self._connection.sql("SELECT * FROM candidates ORDER BY id").to_arrow_table()
+            priorities = found.column("priority").to_numpy().astype(np.uint64)
+            return self._summed(aggregation, found.drop_columns(["id", "priority"]), priorities)
+        finally:
+            self._connection.execute("DROP TABLE candidates")
+
+    def domain_size(self, axis: Axis) -> int:
+        """The number of keys on an axis of public tables."""
+        row = self._connection.execute(emit.axis_count(axis)).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def prepare(self, aggregation: Aggregation) -> None:
+        """Run every statement of the aggregation for its errors alone: meant for empty tables."""
+        if isinstance(aggregation.keys, ThresholdKeys):
+            self._connection.execute(f"CREATE OR REPLACE TABLE candidates AS {emit.candidates(aggregation)}")
+        for statement in (*emit.axes(aggregation), emit.contributions(aggregation, (0, 1))):
+            self._connection.execute(statement).fetchmany(1)
+
+    def _product(self, statements: tuple[str, ...]) -> pa.Table:
+        """All combinations of the axes' keys, the first axis varying slowest."""
+        axes = [self._connection.sql(statement).to_arrow_table() for statement in statements]
+        sizes = [axis.num_rows for axis in axes]
+        groups = int(np.prod(sizes, dtype=object))
+        _check_groups(groups)
+        columns: list[pa.ChunkedArray] = []
+        stride = groups
+        for axis, size in zip(axes, sizes, strict=True):
+            stride //= max(size, 1)
+            members = pa.array(np.arange(groups) // max(stride, 1) % max(size, 1))
+            columns += [column.take(members) for column in axis.columns]
+        return pa.table({f"k{index}": column for index, column in enumerate(columns)})
+
+    def _summed(self, aggregation: Aggregation, keys: pa.Table, priorities: Words | None) -> ExactSums:
+        groups = keys.num_rows if keys.num_columns else 1
+        _check_groups(groups)
+        columns = emit.value_columns(aggregation)
+        partitions = self._partitions(max(columns) + 1, aggregation.unit_capacity)
+        threads = 1 if groups * len(columns) > _CELLS_A_THREAD else min(self._threads, max(1, partitions.qsize()))
+        accumulators = [Accumulator(aggregation, columns, groups, priorities) for _ in range(threads)]
+        with ThreadPoolExecutor(threads) as pool:
+            for done in [pool.submit(self._drain, aggregation, partitions, each) for each in accumulators]:
+                done.result()
+        total = accumulators[0].out
+        for accumulator in accumulators[1:]:
+            total += accumulator.out
+        return ExactSums(tuple(total), keys)
+
+    def _partitions(self, width: int, unit_capacity: int) -> SimpleQueue[tuple[int, int]]:
+        """The vault's ranges of units, finer where rows are wide or threads would be idle."""
+        found = self._connection.execute("SELECT lo, hi FROM private.main._partitions ORDER BY lo").fetchall()
+        if found and found[-1][1] > unit_capacity:
+            raise IllegalPlanError("more units than the plan allows for")
+        pieces = max(-(-self._threads // max(len(found), 1)), -(-_row_bytes(width) * 2_000_000 // _BYTES_AT_ONCE))
+        partitions: SimpleQueue[tuple[int, int]] = SimpleQueue()
+        for low, high in found:
+            edges = sorted({low + (high - low) * piece // pieces for piece in range(pieces + 1)})
+            for edge in pairwise(edges):
+                partitions.put(edge)
+        return partitions
+
+    def _drain(self, aggregation: Aggregation, partitions: SimpleQueue[tuple[int, int]], into: Accumulator) -> None:
+        """Add partitions until none is left, on a cursor of its own."""
+        rows = Rows(max(emit.value_columns(aggregation)) + 1)
+        with self._connection.cursor() as cursor:
+            while True:
+                try:
+                    low, high = partitions.get_nowait()
+                except Empty:
+                    return
+                _add_units(cursor, aggregation, low, high, rows, into)
+
+
+def _add_units(
+    cursor: duckdb.DuckDBPyConnection, aggregation: Aggregation, low: int, high: int, rows: Rows, into: Accumulator
+) -> None:
+    """Add all rows of the units in the range; a range whose rows are too many to hold is cut in two and read anew.
+
+    One unit alone needs no order, so it is added piece by piece, however many rows it has.
+    """
+    most = _BYTES_AT_ONCE // _row_bytes(len(rows.values))
+    rows.count = 0
+    for batch in cursor.sql(emit.contributions(aggregation, (low, high))).to_arrow_reader(_BATCH_ROWS):
+        if rows.count + batch.num_rows > most:
+            if high - low > 1:
+                middle = (low + high) // 2
+                _add_units(cursor, aggregation, low, middle, rows, into)
+                return _add_units(cursor, aggregation, middle, high, rows, into)
+            into.add(rows, low, high)
+            rows.count = 0
+        _append(rows, batch)
+    into.add(rows, low, high)
+    into.close()
+    return None
+
+
+def _append(rows: Rows, batch: pa.RecordBatch) -> None:
+    start, stop = rows.count, rows.count + batch.num_rows
+    rows.reserve(stop)
+    rows.units[start:stop] = batch.column(0).to_numpy()
+    rows.groups[start:stop] = batch.column(1).fill_null(-1).to_numpy()
+    for column in range(len(rows.values)):
+        rows.values[column, start:stop] = batch.column(2 + column).to_numpy()
+    rows.count = stop
+
+
+def _row_bytes(width: int) -> int:
+    return 8 * (1 + width)
+
+
+def _check_groups(groups: int) -> None:
+    if groups > GROUPS_LIMIT:
+        raise IllegalPlanError("too many groups")

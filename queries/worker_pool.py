@@ -1,0 +1,248 @@
+"""The workers of one dataset: keepers of the vault and readers of public tables, always as many as were asked for.
+
+A thread takes a worker, uses it, and gives it back. A worker that overran its deadline or died is replaced.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Condition, Lock
+
+from queries.errors import EngineUnavailableError
+from queries.plan import Aggregation, Axis
+from queries.worker_process import Deadlines, WorkerProcess
+from queries.worker_wire import Setup
+
+_MIB = 1 << 20
+_CODE_BYTES = 1536 * _MIB  # address space of libraries, stacks and allocators, used or not
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotFiles:
+    """What workers open: one snapshot's files, and the statements that make empty twins of its private tables."""
+
+    id: str
+    private_file: Path
+    public_file: Path
+    twin: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """How many workers there are and what each may use; `wait_seconds` is how long a caller waits for a free one."""
+
+    cache_directory: Path  # of compiled code; made if absent
+    vault_workers: int = 1
+    public_workers: int = 1
+    threads: int = 2
+    memory_bytes: int = 2048 * _MIB
+    wait_seconds: float = 10.0
+    deadlines: Deadlines = field(default_factory=Deadlines)
+
+
+class Workers:
+    """A fixed number of processes with one setup, checked out by threads."""
+
+    def __init__(self, make: Callable[[], WorkerProcess], count: int, wait_seconds: float) -> None:
+        self._make = make
+        self._count = count
+        self._wait_seconds = wait_seconds
+        self._changed = Condition()
+        self._idle: list[WorkerProcess] = []
+        self._living = 0
+        self._closed = False
+        self._top_up()
+
+    @property
+    def idle(self) -> int:
+        """How many workers wait for work."""
+        with self._changed:
+            return sum(worker.alive for worker in self._idle)
+
+    def wait_ready(self, seconds: float) -> None:
+        """Return when all idle workers have opened their files; raises EngineUnavailableError if one cannot."""
+        deadline = time.monotonic() + seconds
+        with self._changed:
+            workers = list(self._idle)
+        for worker in workers:
+            if not worker.wait_ready(deadline - time.monotonic()):
+                raise EngineUnavailableError("A worker did not start in time.")
+
+    @contextmanager
+    def checkout(self) -> Iterator[WorkerProcess]:
+        """A worker for this thread alone; raises EngineUnavailableError if none gets free in time."""
+        worker = self._take()
+        try:
+            yield worker
+        finally:
+            self._give_back(worker)
+
+    def close(self) -> None:
+        """End the idle workers now, and each of the others when it is given back."""
+        with self._changed:
+            self._closed = True
+            idle, self._idle = self._idle, []
+            self._changed.notify_all()
+        for worker in idle:
+            worker.close()
+
+    def _take(self) -> WorkerProcess:
+        deadline = time.monotonic() + self._wait_seconds
+        while True:
+            worker = self._pop(deadline)
+            try:
+                if worker.alive and worker.wait_ready(deadline - time.monotonic()):
+                    return worker
+            except EngineUnavailableError:
+                self._give_back(worker)
+                raise
+            self._give_back(worker)
+
+    def _pop(self, deadline: float) -> WorkerProcess:
+        """An idle worker, one that is ready if there is any."""
+        self._top_up()
+        with self._changed:
+            while not self._idle:
+                left = deadline - time.monotonic()
+                if self._closed or left <= 0 or not self._changed.wait(left):
+                    raise EngineUnavailableError("No worker is free.")
+            if time.monotonic() > deadline:
+                raise EngineUnavailableError("No worker is free.")
+            self._idle.sort(key=lambda worker: worker.ready)
+            return self._idle.pop()
+
+    def _give_back(self, worker: WorkerProcess) -> None:
+        with self._changed:
+            reusable = worker.alive and not self._closed
+            if reusable:
+                self._idle.append(worker)
+                self._changed.notify()
+            else:
+                self._living -= 1
+        if not reusable:
+            worker.close()
+            self._top_up()
+
+    def _top_up(self) -> None:
+        """Start as many processes as are missing; what fails to start is tried again at the next call."""
+        while True:
+            with self._changed:
+                if self._closed or self._living >= self._count:
+                    return
+                self._living += 1
+            try:
+                worker = self._make()
+            except OSError as error:
+                with self._changed:
+                    self._living -= 1
+                raise EngineUnavailableError("A worker could not be started.") from error
+            with self._changed:
+                self._idle.append(worker)
+                self._changed.notify()
+
+
+class WorkerPool:
+    """The workers for the snapshot that serves now.
+
+    Hold a vault worker before the budget is touched, so that a busy vault costs nothing:
+    `with pool.vault() as worker: …reserve and begin…; worker.release(aggregation, loss)`.
+    """
+
+    def __init__(self, snapshot: SnapshotFiles, vault_key: str, settings: WorkerSettings) -> None:
+        settings.cache_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._settings = settings
+        self._vault_key = vault_key
+        self._spawner = ThreadPoolExecutor(1, "spawner")  # one thread, as long-lived as the pool: see WorkerProcess
+        self._swapping = Lock()
+        try:
+            self._serving = self._open(snapshot)
+        except EngineUnavailableError:
+            self._spawner.shutdown()
+            raise
+
+    @property
+    def snapshot_id(self) -> str:
+        """The snapshot that serves now."""
+        return self._serving.snapshot_id
+
+    @contextmanager
+    def vault(self) -> Iterator[WorkerProcess]:
+        """A worker that can `release`. Raises EngineUnavailableError when none gets free: nothing was begun."""
+        with self._serving.vault.checkout() as worker:
+            yield worker
+
+    def domain_size(self, axis: Axis) -> int:
+        """The number of keys on a public axis."""
+        with self._serving.public.checkout() as worker:
+            return worker.domain_size(axis)
+
+    def prepare(self, aggregation: Aggregation) -> None:
+        """Run the aggregation on empty tables; raises IllegalPlanError where a release would fail."""
+        with self._serving.public.checkout() as worker:
+            worker.prepare(aggregation)
+
+    def postprocess(self, sql: str, tables: Mapping[str, bytes], row_limit: int) -> bytes:
+        """The rows of one SELECT over released (Arrow streams by name) and public tables; raises PostprocessError."""
+        with self._serving.public.checkout() as worker:
+            return worker.postprocess(sql, dict(tables), row_limit)
+
+    def swap(self, snapshot: SnapshotFiles) -> None:
+        """Serve another snapshot: new workers take over once all are ready; old ones finish what they do."""
+        with self._swapping:
+            before, self._serving = self._serving, self._open(snapshot)
+        before.close()
+
+    def close(self) -> None:
+        """End all workers; a release under way still ends by itself."""
+        self._serving.close()
+        self._spawner.shutdown()
+
+    def _open(self, snapshot: SnapshotFiles) -> _Serving:
+        settings = self._settings
+        private = (snapshot.private_file, self._vault_key)
+        vault = self._workers(snapshot, private, settings.vault_workers)
+        public = self._workers(snapshot, (None, None), settings.public_workers)
+        serving = _Serving(snapshot.id, vault, public)
+        try:
+            for workers in (vault, public):
+                workers.wait_ready(settings.deadlines.start_seconds)
+        except EngineUnavailableError:
+            serving.close()
+            raise
+        return serving
+
+    def _workers(self, snapshot: SnapshotFiles, private: tuple[Path, str] | tuple[None, None], count: int) -> Workers:
+        settings = self._settings
+        setup = Setup(
+            public_file=snapshot.public_file.absolute(),
+            private_file=None if private[0] is None else private[0].absolute(),
+            vault_key=private[1],
+            twin=snapshot.twin,
+            threads=settings.threads,
+            memory_bytes=settings.memory_bytes // 2,
+            address_space_bytes=settings.memory_bytes + _CODE_BYTES,
+        )
+
+        def make() -> WorkerProcess:
+            started = self._spawner.submit(WorkerProcess, setup, settings.deadlines, settings.cache_directory)
+            return started.result()
+
+        return Workers(make, count, settings.wait_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Serving:
+    """The workers of one snapshot."""
+
+    snapshot_id: str
+    vault: Workers
+    public: Workers
+
+    def close(self) -> None:
+        self.vault.close()
+        self.public.close()

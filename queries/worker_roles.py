@@ -1,0 +1,102 @@
+"""The two things that a worker can be: the keeper of the vault, or the reader of public tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Protocol
+
+import duckdb
+import pyarrow as pa
+
+from queries.engines.duckdb import DuckDBEngine, attach, connect, lock
+from queries.errors import IllegalPlanError
+from queries.release import release
+from queries.worker_wire import DomainSize, Postprocess, Prepare, Release, Request, Setup
+
+_TABLE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+
+class Role(Protocol):
+    """Answers requests; `may_explain` says that no private row is within reach of its errors."""
+
+    may_explain: bool
+
+    def answer(self, request: Request) -> bytes: ...
+
+
+def open_role(setup: Setup) -> Role:
+    """Open the files of the setup, and lock everything else."""
+    connection = connect(setup.threads, setup.memory_bytes)
+    attach(connection, setup.public_file, "public")
+    if setup.private_file is not None:
+        attach(connection, setup.private_file, "private", setup.vault_key)
+        lock(connection)
+        return VaultRole(DuckDBEngine(connection, setup.threads))
+    connection.execute("ATTACH ':memory:' AS private")
+    for statement in setup.twin:
+        connection.execute(statement)
+    lock(connection)
+    return PublicRole(connection, DuckDBEngine(connection, setup.threads))
+
+
+class VaultRole:
+    """Has the private tables; what leaves it is noised."""
+
+    may_explain = False
+
+    def __init__(self, engine: DuckDBEngine) -> None:
+        self._engine = engine
+
+    def answer(self, request: Request) -> bytes:
+        if not isinstance(request, Release):
+            raise IllegalPlanError("the vault only releases")
+        return _stream(release(request.aggregation, request.charged, self._engine))
+
+
+class PublicRole:
+    """Has the public tables and empty twins of the private ones."""
+
+    may_explain = True
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, engine: DuckDBEngine) -> None:
+        self._connection = connection
+        self._engine = engine
+
+    def answer(self, request: Request) -> bytes:
+        if isinstance(request, DomainSize):
+            return str(self._engine.domain_size(request.axis)).encode()
+        if isinstance(request, Prepare):
+            self._engine.prepare(request.aggregation)
+            return b""
+        if isinstance(request, Postprocess):
+            return self._postprocess(request.sql, request.tables, request.row_limit)
+        raise IllegalPlanError("nothing private here")
+
+    def _postprocess(self, sql: str, tables: Mapping[str, bytes], row_limit: int) -> bytes:
+        """Run one SELECT; the tables are temporary ones of a cursor of its own, so nothing stays behind."""
+        statements = self._connection.extract_statements(sql)
+        if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
+            raise IllegalPlanError("one SELECT statement was expected")
+        with self._connection.cursor() as cursor:
+            for name, stream in tables.items():
+                if not _TABLE_NAME.fullmatch(name):
+                    raise IllegalPlanError("a table name out of the ordinary")
+                cursor.register("incoming", pa.ipc.open_stream(stream).read_all())
+                cursor.execute(f"CREATE TEMP TABLE {name} AS FROM incoming")
+                cursor.unregister("incoming")
+            rows = cursor.execute(statements[0]).to_arrow_reader(10_000)
+            batches, count = [], 0
+            for batch in rows:
+                batches.append(batch)
+                count += batch.num_rows
+                if count > row_limit:
+                    raise IllegalPlanError(f"the answer has more than {row_limit} rows: add a LIMIT")
+            return _stream(pa.Table.from_batches(batches, rows.schema))
+
+
+def _stream(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue().to_pybytes())
