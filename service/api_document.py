@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
@@ -15,7 +15,6 @@ from service.problems import MEDIA_TYPE
 from service.responses import Problem
 from service.schemas import BudgetChange, KeyRequest, QueryBody
 
-_READ: Final[Literal["validation"]] = "validation"
 _DESCRIPTION: Final = (
     "Statistics about purchases under differential privacy. Every call under `/v1` needs "
     "`Authorization: Bearer <key>`. Errors are `application/problem+json`; `HEAD` works wherever `GET` does; "
@@ -41,8 +40,9 @@ def api_document(app: FastAPI) -> dict[str, Any]:
 
 def _body_schemas() -> dict[str, Any]:
     models: tuple[type[BaseModel], ...] = (QueryBody, BudgetChange, KeyRequest)
-    bodies = [(model, _READ) for model in models]
-    _, definitions = models_json_schema(bodies, ref_template="#/components/schemas/{model}")
+    _, definitions = models_json_schema(
+        [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
+    )
     return dict(definitions["$defs"])
 
 

@@ -96,6 +96,6 @@ def _numbers(values: list[Any]) -> pa.Array:
         if all(-(2**63) <= value < 2**63 for value in present):
             return pa.array(values, pa.int64())
         return pa.array([None if v is None else Decimal(v) for v in values], pa.decimal128(38, 0))
-    if all(isinstance(value, int | Decimal) and not isinstance(value, bool) for value in present):
+    if all(isinstance(value, int | float | Decimal) and not isinstance(value, bool) for value in present):
         return pa.array([None if v is None else float(v) for v in values], pa.float64())
     return pa.array([None if v is None else str(v) for v in values], pa.string())

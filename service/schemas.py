@@ -40,7 +40,7 @@ def exact_number(value: object) -> Fraction:
         raise ValueError("must be a decimal number") from None
     if not number.is_finite():
         raise ValueError("must be finite")
-    if number and not Decimal("1e-30") <= abs(number) <= Decimal("1e18"):
+    if number and not Decimal("1e-30") <= number.copy_abs() <= Decimal("1e18"):
         raise ValueError("is out of range")
     return Fraction(number)
 
@@ -72,6 +72,11 @@ def _sql_fits(text: str) -> str:
     if len(text.encode()) > SQL_BYTES_MAX:
         raise ValueError("must have at most 16 KiB")
     return text
+
+
+def _moderate(number: Decimal) -> Decimal:
+    exact_number(number)
+    return number
 
 
 def _ordered(bounds: list[Fraction]) -> list[Fraction]:
@@ -116,7 +121,7 @@ Whole = Annotated[int, Field(ge=1, le=1_000_000)]
 Parameter = (
     bool
     | Annotated[int, Field(ge=-_INT64, lt=_INT64)]
-    | Annotated[Decimal, Field(allow_inf_nan=False), WithJsonSchema({"type": "number"})]
+    | Annotated[Decimal, AfterValidator(_moderate), WithJsonSchema({"type": "number"})]
     | Annotated[str, StringConstraints(max_length=1_000)]
     | None
 )
@@ -148,10 +153,7 @@ class QueryBody(Strict):
     dataset: Name = Field(description="The dataset asked.", examples=["journey"])
     sql: Annotated[str, StringConstraints(min_length=1, max_length=SQL_BYTES_MAX), AfterValidator(_sql_fits)] = Field(
         description="One SELECT statement, at most 16 KiB.",
-        examples=[
-            "SELECT department, SUM(amount) AS spend FROM purchases JOIN products USING (product_id) "
-            "GROUP BY department"
-        ],
+        examples=["SELECT week, SUM(amount) AS spend FROM purchases GROUP BY week"],
     )
     params: dict[Name, Parameter] = Field(
         default_factory=dict, max_length=100, description="Values of `$name` in the SQL."

@@ -1,0 +1,1 @@
+"""The commands of `kvitto`, one module a group."""

@@ -1,0 +1,245 @@
+"""Questions: charged once, refused before anything is charged, passed through byte for byte."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from budgets.errors import LedgerUnavailableError
+from budgets.ledger import Outcome
+from queries.errors import EngineUnavailableError, PostprocessError, PriceError, SqlSyntaxError
+from service.settings import Settings
+from tests.service.fakes import COLUMNS, ROWS
+from tests.service.harness import QUESTION, Harness, open_harness
+
+
+def spent(harness: Harness, account: str = "shop/person/analyst") -> int:
+    return harness.ledger.balance(account).spent.rho_nano
+
+
+def test_a_question_is_answered_and_charged(harness: Harness) -> None:
+    response = harness.ask()
+    assert response.status_code == 201, response.text
+    assert response.headers["location"] == f"/v1/queries/{response.json()['id']}"
+    assert spent(harness) > 0
+    assert spent(harness) == spent(harness, "shop")
+
+
+def test_a_retry_gets_the_same_bytes_and_is_charged_once(harness: Harness) -> None:
+    first = harness.ask()
+    charged = spent(harness)
+    again = harness.ask()
+    assert (again.status_code, again.content) == (first.status_code, first.content)
+    assert again.headers["location"] == first.headers["location"]
+    assert spent(harness) == charged
+
+
+def test_the_same_question_written_differently_is_the_same_request(harness: Harness) -> None:
+    first = harness.ask(epsilon=0.1)
+    again = harness.ask(epsilon="0.10", reuse="prefer", params={})
+    assert again.content == first.content
+
+
+def test_another_question_under_the_same_key_is_refused(harness: Harness) -> None:
+    harness.ask()
+    harness.problem(harness.ask(epsilon="0.2"), "idempotency-key-reused")
+
+
+def test_somebody_elses_key_tells_nothing(harness: Harness) -> None:
+    harness.ask()
+    harness.problem(harness.ask(role="other"), "no-budget-account")
+
+
+def test_a_quote_needs_no_key_and_is_free(harness: Harness) -> None:
+    response = harness.send("POST", "/v1/queries", json={**QUESTION, "dry_run": True})
+    assert response.status_code == 200
+    assert response.json()["columns"] == COLUMNS
+    assert spent(harness) == 0
+
+
+@pytest.mark.parametrize("key", [None, "", "x" * 201, "with space", "tab\there", "\x7f"])
+def test_an_unfit_idempotency_key_is_refused(harness: Harness, key: str | None) -> None:
+    headers = {} if key is None else {"Idempotency-Key": key}
+    response = harness.send("POST", "/v1/queries", json=QUESTION, headers=headers)
+    harness.problem(response, "idempotency-key-missing")
+
+
+def test_two_idempotency_keys_are_refused(harness: Harness) -> None:
+    async def twice() -> Any:
+        headers = [
+            ("Authorization", f"Bearer {harness.keys['analyst']}"),
+            ("Idempotency-Key", "1"),
+            ("Idempotency-Key", "2"),
+        ]
+        return await harness.client.post("/v1/queries", json=QUESTION, headers=headers)
+
+    harness.problem(harness.portal.call(twice), "idempotency-key-missing")
+
+
+def test_an_unknown_dataset_is_not_found(harness: Harness) -> None:
+    harness.problem(harness.ask(dataset="nothing"), "not-found")
+    assert harness.answering.requests == []
+
+
+def test_a_refusal_names_position_and_hint(harness: Harness) -> None:
+    document = harness.problem(harness.ask(sql="SELECT household_id FROM purchases"), "query-not-private")
+    assert (document["code"], document["line"], document["column"]) == ("unit-in-output", 1, 8)
+    assert document["hint"] == "leave it out"
+    assert "rewrite" not in document
+    assert spent(harness) == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "slug"),
+    [
+        (SqlSyntaxError("expected FROM", 1, 9), "sql-syntax"),
+        (PriceError("max-epsilon-exceeded", "at most 2"), "max-epsilon-exceeded"),
+        (PriceError("invalid-price", "too small"), "invalid-price"),
+        (PostprocessError("no such function"), "postprocess-failed"),
+        (EngineUnavailableError(), "engine-unavailable"),
+        (LedgerUnavailableError("gone"), "ledger-unavailable"),
+        (ZeroDivisionError("a private word"), "internal"),
+    ],
+)
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_every_error_of_answering_becomes_its_problem(
+    harness: Harness, error: Exception, slug: str, *, dry_run: bool
+) -> None:
+    harness.answering.refusal = error
+    response = harness.ask(dry_run=dry_run)
+    harness.problem(response, slug)
+    assert "private word" not in response.text
+    assert "private word" not in harness.logs.getvalue()
+
+
+def test_an_exhausted_budget_is_told_with_its_account(harness: Harness) -> None:
+    assert harness.ask("1", epsilon="7.9").status_code == 201
+    document = harness.problem(harness.ask("2", epsilon="4"), "budget-exhausted")
+    assert document["account"] == "shop/person/analyst"
+
+
+def test_a_failed_release_passes_through_byte_for_byte(harness: Harness) -> None:
+    body = b'{"type":"/problems/release-failed","id":"q_x"}'
+    harness.answering.fails_with = Outcome("q_x", 503, body, "application/problem+json")
+    response = harness.ask()
+    assert (response.status_code, response.content) == (503, body)
+    assert response.headers["content-type"] == "application/problem+json"
+    assert harness.ask().content == body
+    query_id = harness.send("GET", "/v1/queries").json()["items"][0]["id"]
+    stored = harness.send("GET", f"/v1/queries/{query_id}/result.csv")
+    assert (stored.status_code, stored.content) == (503, body)
+    harness.problem(harness.send("GET", f"/v1/queries/{query_id}/receipt"), "not-found")
+
+
+def test_the_same_request_at_the_same_time_is_in_progress(harness: Harness) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        begun.set()
+        go_on.wait(5)
+
+    harness.answering.work = slow
+    first: list[Any] = []
+    thread = threading.Thread(target=lambda: first.append(harness.ask()))
+    thread.start()
+    begun.wait(5)
+    second = harness.ask()
+    go_on.set()
+    thread.join(5)
+    harness.problem(second, "request-in-progress")
+    assert second.headers["retry-after"] == "1"
+    assert first[0].status_code == 201
+    assert harness.ask().content == first[0].content
+
+
+def test_the_request_reaches_answering_exactly(harness: Harness) -> None:
+    harness.ask(
+        epsilon=0.1, params={"a": 1, "b": "x", "c": None}, options={"l2_bound": {"lines": 2.5}}, purpose="study"
+    )
+    request = harness.answering.requests[0]
+    assert request.epsilon == Fraction(1, 10)
+    assert request.params == {"a": 1, "b": "x", "c": None}
+    assert request.options == {"l2_bound": {"lines": Fraction(5, 2)}}
+    assert (request.reuse, request.purpose, request.rho, request.max_epsilon) == ("prefer", "study", None, None)
+
+
+def test_the_history_is_paged_newest_first(harness: Harness) -> None:
+    ids = [harness.ask(str(number)).json()["id"] for number in range(5)]
+    first = harness.send("GET", "/v1/queries?limit=3").json()
+    rest = harness.send("GET", f"/v1/queries?limit=3&cursor={first['next']}").json()
+    assert [item["id"] for item in first["items"] + rest["items"]] == ids[::-1]
+    assert rest["next"] is None
+    assert first["items"][0]["sql"] == QUESTION["sql"]
+    assert first["items"][0]["cost"]["epsilon"] == "0.1"
+    assert first["items"][0]["charged"] is True
+
+
+def test_the_history_holds_no_answers(harness: Harness) -> None:
+    query_id = harness.ask().json()["id"]
+    for role in ("officer", "auditor"):
+        for path in ("/v1/queries", f"/v1/queries/{query_id}"):
+            assert "GROCERY" not in harness.send("GET", path, role).text
+
+
+def test_somebody_elses_query_is_the_same_404_as_an_unknown_one(harness: Harness) -> None:
+    query_id = harness.ask().json()["id"]
+    for suffix in ("", "/result.json", "/result.csv", "/receipt"):
+        theirs = harness.send("GET", f"/v1/queries/{query_id}{suffix}", "other")
+        unknown = harness.send("GET", f"/v1/queries/q_0000000000009999{suffix}", "other")
+        nonsense = harness.send("GET", f"/v1/queries/%00nonsense{suffix}", "other")
+        bodies = []
+        for response in (theirs, unknown, nonsense):
+            document = harness.problem(response, "not-found")
+            document.pop("instance")
+            bodies.append(document)
+        assert bodies[0] == bodies[1] == bodies[2]
+    harness.problem(harness.send("GET", f"/v1/queries?cursor={query_id}", "other"), "not-found")
+
+
+def test_the_stored_answer_is_the_one_that_was_sent(harness: Harness) -> None:
+    response = harness.ask()
+    query_id = response.json()["id"]
+    stored = harness.send("GET", f"/v1/queries/{query_id}/result.json")
+    assert (stored.status_code, stored.content) == (200, response.content)
+    for fmt in ("csv", "parquet", "arrow"):
+        assert harness.send("GET", f"/v1/queries/{query_id}/result.{fmt}").status_code == 200
+    harness.problem(harness.send("GET", f"/v1/queries/{query_id}/result.exe"), "not-found")
+
+
+def test_a_receipt_is_for_its_owner_and_for_auditors(harness: Harness) -> None:
+    answer = harness.ask().json()
+    for role in ("analyst", "auditor"):
+        assert harness.send("GET", f"/v1/queries/{answer['id']}/receipt", role).json() == answer["receipt"]
+
+
+def test_private_work_answers_on_the_time_grid_and_stored_answers_at_once(settings: Settings, logs: Any) -> None:
+    with open_harness(settings.model_copy(update={"response_grid_ms": 300}), logs) as harness:
+
+        def seconds(**members: Any) -> float:
+            started = time.monotonic()
+            assert harness.ask(**members).status_code in {201, 503}
+            return time.monotonic() - started
+
+        assert seconds(key="1") >= 0.3
+        assert seconds(key="1") < 0.25
+        assert seconds(key="2", sql="SELECT 'repeat'") < 0.25
+        harness.answering.refusal = LedgerUnavailableError("lost while settling")
+        assert seconds(key="3") >= 0.3
+
+
+def test_a_charge_is_counted_once(harness: Harness) -> None:
+    for key in ("1", "1", "2"):
+        harness.ask(key)
+    harness.ask("3", sql="SELECT 'repeat'")
+    assert 'kvitto_charges_total{dataset="shop"} 2.0' in harness.send("GET", "/metrics", None).text
+
+
+def test_the_answer_has_the_documented_shape(harness: Harness) -> None:
+    answer = json.loads(harness.ask().content)
+    assert list(answer) == ["id", "status", "cost", "guarantee", "columns", "rows", "receipt"]
+    assert answer["rows"] == ROWS

@@ -1,0 +1,118 @@
+"""Every call under every role: what a role may not do is refused before anything else is looked at."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from fastapi.routing import APIRoute
+
+from service.api import audit, budgets, datasets, keys, me, queries
+from service.api_keys import ApiKeys
+from service.auth import ROLES
+from tests.service.harness import QUESTION, Harness
+
+ALL = set(ROLES)
+# (method, path): the roles that may call it.
+MATRIX: dict[tuple[str, str], set[str]] = {
+    ("POST", "/v1/queries"): {"analyst"},
+    ("GET", "/v1/queries"): {"analyst", "officer", "auditor"},
+    ("GET", "/v1/queries/{query_id}"): {"analyst", "officer", "auditor"},
+    ("GET", "/v1/queries/{query_id}/result.{fmt}"): {"analyst"},
+    ("GET", "/v1/queries/{query_id}/receipt"): {"analyst", "auditor"},
+    ("GET", "/v1/datasets"): ALL,
+    ("GET", "/v1/datasets/{dataset}"): ALL,
+    ("GET", "/v1/budgets"): {"analyst", "dashboard", "officer", "auditor"},
+    ("GET", "/v1/budgets/{account_id:path}"): {"analyst", "dashboard", "officer", "auditor"},
+    ("GET", "/v1/budgets/{account_id:path}/ledger"): {"officer", "auditor"},
+    ("PATCH", "/v1/budgets/{account_id:path}"): {"officer"},
+    ("GET", "/v1/me"): ALL,
+    ("GET", "/v1/keys"): {"admin"},
+    ("POST", "/v1/keys"): {"admin"},
+    ("DELETE", "/v1/keys/{key_id}"): {"admin"},
+    ("GET", "/v1/audit"): {"auditor"},
+    ("GET", "/v1/audit/head"): {"auditor"},
+}
+_BODIES = {
+    ("POST", "/v1/queries"): QUESTION,
+    ("PATCH", "/v1/budgets/{account_id:path}"): {"epsilon": "5", "reason": "testing"},
+    ("POST", "/v1/keys"): {"owner": "maria", "role": "analyst"},
+}
+_PLACES = {"{query_id}": "q_0000000000009999", "{fmt}": "csv", "{dataset}": "shop", "{key_id}": "unknown"}
+
+
+def address(path: str, role: str) -> str:
+    for place, value in _PLACES.items():
+        path = path.replace(place, value)
+    return path.replace("{account_id:path}", "shop/person/dashboard" if role == "dashboard" else "shop/person/analyst")
+
+
+def test_the_matrix_names_every_call() -> None:
+    routes = [route for module in (queries, datasets, budgets, me, keys, audit) for route in module.router.routes]
+    calls = {(method, r.path) for r in routes if isinstance(r, APIRoute) for method in r.methods or ()}
+    assert calls == set(MATRIX)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_may_call_what_belongs_to_it_and_nothing_else(harness: Harness, role: str) -> None:
+    for (method, path), allowed in MATRIX.items():
+        response = harness.send(
+            method,
+            address(path, role),
+            role,
+            json=_BODIES.get((method, path)),
+            headers={"Idempotency-Key": "matrix"},
+        )
+        if role in allowed:
+            assert response.status_code in {200, 201, 204, 404}, (method, path, response.text)
+        else:
+            harness.problem(response, "role")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_is_checked_before_the_body(harness: Harness, role: str) -> None:
+    for (method, path), allowed in MATRIX.items():
+        if (method, path) in _BODIES and role not in allowed:
+            response = harness.send(
+                method, address(path, role), role, content=b"{nonsense", headers={"Content-Type": "application/json"}
+            )
+            harness.problem(response, "role")
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        None, "", "Bearer", "Bearer ", "Basic YTpi", "Bearer nonsense", "Bearer kvitto_aaaaaaaaaaaa_" + "A" * 43,
+        "Bearer kvitto_aaaaaaaaaaaa_" + "A" * 5_000, "Bearer \u00e9".encode("latin-1"),
+    ],
+)  # fmt: skip
+def test_without_a_live_key_every_call_is_unauthenticated(harness: Harness, authorization: str | bytes | None) -> None:
+    headers = {} if authorization is None else {"Authorization": authorization}
+    for method, path in MATRIX:
+        response = harness.send(method, address(path, "analyst"), None, headers=headers, content=b"{nonsense")
+        harness.problem(response, "unauthenticated")
+        assert response.headers["www-authenticate"].startswith("Bearer")
+
+
+def test_unknown_addresses_under_v1_need_a_key_too(harness: Harness) -> None:
+    harness.problem(harness.send("GET", "/v1/nothing", None), "unauthenticated")
+    harness.problem(harness.send("GET", "/v1/nothing"), "not-found")
+
+
+def test_a_revoked_key_ends_at_once(harness: Harness) -> None:
+    key_id = harness.keys["analyst"].split("_")[1]
+    assert harness.send("GET", "/v1/me").status_code == 200
+    assert harness.send("DELETE", f"/v1/keys/{key_id}", "admin").status_code == 204
+    harness.problem(harness.send("GET", "/v1/me"), "unauthenticated")
+
+
+def test_an_expired_key_is_unauthenticated(harness: Harness) -> None:
+    store: ApiKeys = harness.app.state.context.keys
+    harness.keys["late"] = store.create("analyst", "analyst", timedelta(seconds=-1))[1]
+    harness.problem(harness.send("GET", "/v1/me", "late"), "unauthenticated")
+
+
+def test_a_key_with_another_secret_is_unauthenticated(harness: Harness) -> None:
+    text = harness.keys["analyst"]
+    harness.keys["forged"] = text[:-2] + ("AA" if not text.endswith("AA") else "BB")
+    harness.problem(harness.send("GET", "/v1/me", "forged"), "unauthenticated")
