@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -80,6 +81,7 @@ def _build(  # one call, private to this file
     with _failures_without_values(), _connection(spill, memory_mb) as connection:
         opened = open_sources(connection, policy, sources)
         attach_encrypted(connection, building / "private.duckdb", "vault", private.keys.vault_key)
+        attach_encrypted(connection, spill / "scratch.duckdb", "scratch", private.keys.vault_key)
         connection.execute(f"ATTACH {text_literal(str(building / 'public.duckdb'))} AS public_vault")
         tell("public tables", 0.02)
         public_rows = load_public_tables(connection, policy, opened)
@@ -87,9 +89,7 @@ def _build(  # one call, private to this file
         _close_files(connection, opened)
     for path in (building / "private.duckdb", building / "public.duckdb"):
         path.chmod(0o600)
-    for left in spill.iterdir():
-        left.unlink()
-    spill.rmdir()
+    shutil.rmtree(spill)
     return public_rows
 
 
@@ -112,7 +112,7 @@ def _connection(spill: Path, memory_mb: int) -> Iterator[duckdb.DuckDBPyConnecti
 
 
 def _close_files(connection: duckdb.DuckDBPyConnection, sources: Mapping[str, Source]) -> None:
-    for alias in ("vault", "public_vault"):
+    for alias in ("vault", "public_vault", "scratch"):
         connection.execute(f"CHECKPOINT {alias}")
         connection.execute(f"DETACH {alias}")
     for source in sources.values():

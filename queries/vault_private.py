@@ -131,15 +131,35 @@ def _load_table(  # one call, private to this file
         hidden = f", sensitive_rows.mark AS {guarded.mark}, {original} AS {identifier(guarded.original)}"
     projected = ", ".join(f"{value} AS {identifier(column)}" for column, value in shown.items())
     has_lines = "TRUE" if table.unique_per_unit else "unit_numbers.has_lines"
-    connection.execute(f"""
-        CREATE TABLE {qualified("vault", name)} AS
+    _cluster(
+        connection,
+        name,
+        f"""
         SELECT unit_numbers._u, {projected}{hidden}
         FROM ({rows}) AS kept
         JOIN unit_numbers ON kept.{identifier(table.unit_column or "")} = unit_numbers.value AND {has_lines}
         {join}
-        ORDER BY ALL
-    """)
-    connection.execute(f"ALTER TABLE {qualified('vault', name)} ALTER COLUMN _u SET NOT NULL")
+        """,
+    )
+
+
+def _cluster(connection: duckdb.DuckDBPyConnection, name: str, rows: str) -> None:
+    """Creates `vault.<name>`: the rows in the order of all their columns, the unit first.
+
+    The rows are first written as they come, then sorted by ranges of units that fit in memory: three times as fast as
+    one sort that spills.
+    """
+    unsorted, target = qualified("scratch", name), qualified("vault", name)
+    connection.execute("SET preserve_insertion_order = false")
+    connection.execute(f"CREATE TABLE {unsorted} AS {rows}")
+    connection.execute("SET preserve_insertion_order = true")
+    connection.execute(f"CREATE TABLE {target} AS SELECT * FROM {unsorted} WHERE FALSE")
+    connection.execute(f"ALTER TABLE {target} ALTER COLUMN _u SET NOT NULL")
+    for low, high in _unit_ranges(connection, unsorted):
+        connection.execute(
+            f"INSERT INTO {target} SELECT * FROM {unsorted} WHERE _u >= {low} AND _u < {high} ORDER BY ALL"
+        )
+    connection.execute(f"DROP TABLE {unsorted}")
 
 
 def _reference_types(policy: Policy, table: Table) -> dict[str, str]:
@@ -170,20 +190,24 @@ def _partition(connection: duckdb.DuckDBPyConnection, names: list[str]) -> None:
     """`vault._partitions(lo, hi)`: ranges that cover all units, of about two million rows of the largest table each."""
     counts = {name: _scalar(connection, f"SELECT count(*) FROM {qualified('vault', name)}") for name in names}
     largest = max(counts, key=lambda name: (counts[name], name))
-    units = _scalar(connection, "SELECT count(*) FROM vault._units")
-    connection.execute(f"""
-        CREATE TABLE vault._partitions AS
+    connection.execute("CREATE TABLE vault._partitions(lo INTEGER, hi INTEGER)")
+    for low, high in _unit_ranges(connection, qualified("vault", largest)):
+        connection.execute("INSERT INTO vault._partitions VALUES (?, ?)", [low, high])
+
+
+def _unit_ranges(connection: duckdb.DuckDBPyConnection, rows: str) -> list[tuple[int, int]]:
+    """Half-open ranges that cover all units in order, of about PARTITION_ROWS of these rows each."""
+    starts = connection.execute(f"""
         WITH per_unit AS (
-            SELECT _units._u, coalesce(rows, 0) AS rows FROM vault._units
-            LEFT JOIN (SELECT _u, count(*) AS rows FROM {qualified("vault", largest)} GROUP BY _u) AS held
-            ON held._u = _units._u
+            SELECT _units._u, coalesce(held.lines, 0) AS lines FROM vault._units
+            LEFT JOIN (SELECT _u, count(*) AS lines FROM {rows} GROUP BY _u) AS held ON held._u = _units._u
         ), placed AS (
-            SELECT _u, (sum(rows) OVER (ORDER BY _u) - rows) // {PARTITION_ROWS} AS part FROM per_unit
-        ), starts AS (
-            SELECT min(_u) AS lo FROM placed GROUP BY part
+            SELECT _u, (sum(lines) OVER (ORDER BY _u) - lines) // {PARTITION_ROWS} AS part FROM per_unit
         )
-        SELECT lo, CAST(coalesce(lead(lo) OVER (ORDER BY lo), {units}) AS INTEGER) AS hi FROM starts ORDER BY lo
-    """)
+        SELECT min(_u) FROM placed GROUP BY part ORDER BY ALL
+    """).fetchall()
+    lows = [int(row[0]) for row in starts]
+    return list(zip(lows, [*lows[1:], _scalar(connection, "SELECT count(*) FROM vault._units")], strict=False))
 
 
 def _scalar(connection: duckdb.DuckDBPyConnection, query: str) -> int:
