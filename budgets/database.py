@@ -56,12 +56,12 @@ def failing_closed() -> Iterator[None]:
 
 def _open_engine(url: str) -> Engine:
     parsed = sa.make_url(url)
-    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:") or parsed.query:
         raise LedgerUnavailableError("The ledger needs an SQLite file.")
-    file = Path(parsed.database)
+    file = Path(str(parsed.database))
     file.touch(mode=0o600)
     file.chmod(0o600)
-    engine = sa.create_engine(parsed, max_overflow=-1)
+    engine = sa.create_engine(parsed, poolclass=sa.QueuePool, max_overflow=-1)
     sa.event.listen(engine, "connect", _make_durable)
     sa.event.listen(engine, "begin", _begin)
     return engine

@@ -88,8 +88,7 @@ def least_log_delta(rho: Fraction, epsilon: Fraction) -> Decimal:
 @pytest.mark.parametrize("rho", ["0.000000001", "0.0001", "0.01", "0.1", "1", "10", "1000"])
 @pytest.mark.parametrize("delta", ["1e-18", "1e-6", "0.01"])
 def test_epsilon_agrees_with_an_independent_computation_of_delta(rho: str, delta: str) -> None:
-    """At the epsilon returned the true delta is within the wanted one; two steps of the grid below it, if
-    that is no less than zero, it is not."""
+    """At the epsilon returned the true delta is within the wanted one; two steps of the grid below, it is not."""
     epsilon = epsilon_of_rho(Fraction(rho), Fraction(delta))
     wanted = Decimal(delta).ln()
     assert least_log_delta(Fraction(rho), epsilon) <= wanted
