@@ -21,12 +21,15 @@ from queries.plan import (
     MeasureKind,
     Relation,
 )
-from queries.scalars import UnitColumn, condition, conjunction, exact_type, rescaled, scalar
+from queries.scalars import UnitColumn, condition, conjunction, exact_type, scalar
+from queries.schema import Schema
 from queries.views import Scope, canonical, renumbered
 
-AGGREGATES = (exp.Count, exp.CountIf, exp.Sum, exp.Avg, exp.Min, exp.Max, exp.Median, exp.Stddev, exp.StddevPop)
-AGGREGATES += (exp.StddevSamp, exp.Variance, exp.VariancePop)
-_HINTS = {
+AGGREGATES: tuple[type[exp.Expr], ...] = (
+    *(exp.Count, exp.CountIf, exp.Sum, exp.Avg, exp.Min, exp.Max, exp.Median),
+    *(exp.Stddev, exp.StddevPop, exp.StddevSamp, exp.Variance, exp.VariancePop),
+)
+_HINTS: dict[type[exp.Expr], str] = {
     exp.Min: "Extremes are single purchases. Count the rows below a limit instead: COUNT_IF(amount < 1).",
     exp.Max: "Extremes are single purchases. Count the rows above a limit instead: COUNT_IF(amount > 100).",
 }
@@ -45,7 +48,8 @@ class Asked:
 class Node:
     """One aggregation of the statement in normal form, before bounds and price.
 
-    `linked` are pairs of measures of one ratio, which share a block; `aliases` the names that the statement has for them.
+    `linked` are pairs of measures of one ratio, which share a block; `aliases` the names that the statement has for
+    them.
     """
 
     relation: Relation
@@ -61,10 +65,13 @@ class Node:
 
 
 class Measures:
-    """Turns the aggregate calls of one SELECT into measures of one node, over the canonical numbering of its sources."""
+    """Turns the aggregate calls of one SELECT into measures of one node, over its canonical sources."""
 
-    def __init__(self, scope: Scope, node: Node, moved: dict[int, int], aliases: dict[str, exp.Expr]) -> None:
+    def __init__(
+        self, scope: Scope, node: Node, moved: dict[int, int], aliases: dict[str, exp.Expr], schema: Schema
+    ) -> None:
         self._scope = scope
+        self._schema = schema
         self._moved = moved
         self._aliases = aliases
         self.node = node
@@ -73,8 +80,8 @@ class Measures:
         """A scalar expression over the node's relation."""
         return renumbered(scalar(tree, self._resolve), self._moved)
 
-    def measure(self, call: exp.Expr) -> tuple[int, int | None]:
-        """The numbers of the measures of an aggregate call: one, or numerator and denominator."""
+    def measure(self, call: exp.Expr, output: str | None) -> tuple[int, int | None]:
+        """The numbers of the measures of a call in the column `output`: one, or numerator and denominator."""
         where: Expression = TRUE
         if isinstance(call, exp.Filter):
             where = renumbered(condition(call.expression.this, self._resolve), self._moved)
@@ -83,10 +90,16 @@ class Measures:
         if build is None:
             name = call.sql_name() if isinstance(call, exp.Func) else type(call).__name__.upper()
             raise refusal(
-                "unsupported-aggregate", f"{name} is not answered.", call, hint=_HINTS.get(type(call), "Use COUNT, SUM or AVG.")
+                "unsupported-aggregate",
+                f"{name} is not answered.",
+                call,
+                hint=_HINTS.get(type(call), "Use COUNT, SUM or AVG."),
             )
         asked = build(self, call, where)
         numbers = [self.node.add(measure) for measure in asked]
+        if output is not None:
+            for number in numbers:
+                self.node.aliases.setdefault(number, set()).add(output)
         if len(numbers) == 1:
             return numbers[0], None
         self.node.linked.add((numbers[0], numbers[1]))
@@ -105,7 +118,7 @@ class Measures:
         unit = self._unit(target)
         if unit is not None and not self._scope.items[unit.item].outer:
             return [Asked(MeasureKind.ROWS, _when(where))]
-        return [Asked(MeasureKind.ROWS, _when(_both(_present(self.expression(target)), where)))]
+        return [Asked(MeasureKind.ROWS, _when(_both(self._present(self.expression(target)), where)))]
 
     def _distinct(self, target: exp.Distinct, where: Expression) -> list[Asked]:
         values = target.expressions
@@ -141,7 +154,15 @@ class Measures:
     def average(self, call: exp.Expr, where: Expression) -> list[Asked]:
         value = self._summand(call)
         total = Asked(MeasureKind.SUM, _filtered(value, where), value.type.scale)
-        return [total, Asked(MeasureKind.ROWS, _when(_both(_present(value), where)))]
+        return [total, Asked(MeasureKind.ROWS, _when(_both(self._present(value), where)))]
+
+    def _present(self, value: Expression) -> Expression:
+        """The condition that the value is not NULL: TRUE for a column that never is."""
+        if isinstance(value, Literal):
+            return Literal(value.value is not None, BOOLEAN)
+        if isinstance(value, Column) and not self._schema.nullable(self.node.relation, value):
+            return TRUE
+        return Call(Function.NOT, (Call(Function.IS_NULL, (value,), BOOLEAN),), BOOLEAN)
 
     def _summand(self, call: exp.Expr) -> Expression:
         value = self.expression(call.this)
@@ -156,11 +177,13 @@ class Measures:
         return value
 
 
-def measures(scope: Scope, keys: list[Expression], tree: exp.Select, unit: str, aliases: dict[str, exp.Expr]) -> Measures:
+def measures(
+    scope: Scope, keys: list[Expression], tree: exp.Select, schema: Schema, aliases: dict[str, exp.Expr]
+) -> Measures:
     """A new node for an aggregating SELECT: the scope's relation and keys in normal form."""
-    relation, moved = canonical(scope.relation(tree, unit))
+    relation, moved = canonical(scope.relation(tree, schema.policy.unit.name))
     own = tuple(sorted({renumbered(key, moved) for key in keys}, key=repr))
-    return Measures(scope, Node(relation, own), moved, aliases)
+    return Measures(scope, Node(relation, own), moved, aliases, schema)
 
 
 def is_aggregate(node: exp.Expr) -> bool:
@@ -181,12 +204,6 @@ def _when(where: Expression) -> Expression | None:
 
 def _both(one: Expression, other: Expression) -> Expression:
     return conjunction((one, other))
-
-
-def _present(value: Expression) -> Expression:
-    if isinstance(value, Literal):
-        return Literal(value.value is not None, BOOLEAN)
-    return Call(Function.NOT, (Call(Function.IS_NULL, (value,), BOOLEAN),), BOOLEAN)
 
 
 def _filtered(value: Expression, where: Expression) -> Expression:
@@ -212,4 +229,3 @@ _MEASURES: dict[type[exp.Expr], Callable[[Measures, exp.Expr, Expression], list[
     exp.Sum: Measures.sum,
     exp.Avg: Measures.average,
 }
-

@@ -1,8 +1,8 @@
 """Where the keys of a grouping are known without private rows, and what they are.
 
-A key expression has a public domain if it is computed from columns of public tables, from one column with a declared domain
-or range, or takes only values written in the statement. Conditions of the statement that concern the same public columns
-alone narrow the domain, because no row that fails them is counted. Everything else is left to thresholding.
+A key expression has a public domain if it is computed from columns of public tables, from one column with a declared
+domain or range, or takes only values written in the statement. Conditions of the statement that concern the same public
+columns alone narrow the domain, because no row that fails them is counted. Everything else is left to thresholding.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from queries.plan import (
     Kind,
     Literal,
     Relation,
-    Scan,
     SeriesAxis,
     TableAxis,
     ValuesAxis,
@@ -106,14 +105,18 @@ def _table_axis(source: int, values: tuple[Expression, ...], node: Node) -> Tabl
 
 def _referenced(expression: Expression, node: Node, schema: Schema) -> TableAxis | None:
     """A private column that refers to a public table's key takes that key's values."""
-    fact = schema.fact(node.relation, expression) if isinstance(expression, Column) else None
+    if not isinstance(expression, Column):
+        return None
+    fact = schema.fact(node.relation, expression)
     if fact is None or fact.declared.references is None or fact.declared.domain is not None:
         return None
     table_name, _, column_name = fact.declared.references.partition(".")
     table = schema.table(table_name)
     if table is None:
         return None
-    return TableAxis(table.relation, (table.columns[column_name],), with_null=_nullable(expression, fact, node.relation))  # type: ignore[arg-type]
+    return TableAxis(
+        table.relation, (table.columns[column_name],), with_null=schema.nullable(node.relation, expression)
+    )
 
 
 def _declared(expression: Expression, node: Node, schema: Schema) -> Axis | None:
@@ -128,7 +131,7 @@ def _declared(expression: Expression, node: Node, schema: Schema) -> Axis | None
     variable = Column(0, "v", column.type)
     function = _over_v(expression, column, variable)
     own = tuple(_over_v(part, column, variable) for part in node.relation.where if set(columns_of(part)) == {column})
-    with_null = _nullable(column, fact, node.relation) and not _excludes_null(own)
+    with_null = schema.nullable(node.relation, column) and not _excludes_null(own)
     return _axis(fact, variable, function, own, with_null=with_null)
 
 
@@ -212,11 +215,6 @@ def _ordinal(value: Expression) -> int | None:
     return value.value if isinstance(value.value, int) else None
 
 
-def _nullable(expression: Expression, fact: Fact, relation: Relation) -> bool:
-    source = next(columns_of(expression)).source
-    return fact.declared.nullable or (source > 0 and relation.joins[source - 1].left)
-
-
 def _excludes_null(where: tuple[Expression, ...]) -> bool:
     """Whether some condition is a plain comparison, which no NULL passes."""
     comparisons = {Function.EQUAL, Function.NOT_EQUAL, Function.LESS, Function.LESS_EQUAL, Function.IN, Function.LIKE}
@@ -239,5 +237,3 @@ def _literal(value: Scalar, fact: Fact) -> Literal:
     if isinstance(value, date):
         return Literal(value.isoformat(), type_)
     return Literal(fact.declared.stored(value), type_)
-
-

@@ -1,8 +1,9 @@
 """SQL for the engine, written anew from a plan: no text of an analyst's ever gets here.
 
 Every expression is total: whatever the private rows hold, it gives a value or NULL and never an error, because an error
-would be an output that depends on them. Integers are computed in HUGEINT, where no single operation on 64-bit operands can
-overflow, and come back through TRY_CAST. There is no function here that can read, wait, or differ between two runs.
+would be an output that depends on them. Integers are computed in HUGEINT, where no single operation on 64-bit
+operands can overflow, and come back through TRY_CAST. There is no function here that can read, wait, or differ
+between two runs.
 """
 
 from __future__ import annotations
@@ -40,12 +41,14 @@ _EPOCH = "DATE '1970-01-01'"
 def contributions(aggregation: Aggregation, units: Units) -> str:
     """Rows `(u INTEGER, g INTEGER, v0 BIGINT, …)` of the contribution matrix, for the units in the half-open range.
 
-    `g` is the group id: mixed radix over the axes in order, the first one slowest. Rows whose key is on no axis are absent
-    or have a NULL g.
+    `g` is the group id: mixed radix over the axes in order, the first one slowest. Rows whose key is on no axis are
+    absent or have a NULL g.
     """
     relation = aggregation.source
     if isinstance(aggregation.keys, ThresholdKeys):
-        matches = [f"candidates.k{i} IS NOT DISTINCT FROM {_sql(e)}" for i, e in enumerate(aggregation.keys.expressions)]
+        matches = [
+            f"candidates.k{i} IS NOT DISTINCT FROM {_sql(e)}" for i, e in enumerate(aggregation.keys.expressions)
+        ]
         with_clause, joins, group = "", f" JOIN candidates ON {' AND '.join(matches)}", "candidates.id"
     else:
         with_clause, joins, group = _public_groups(aggregation.keys.keys)
@@ -58,11 +61,8 @@ def contributions(aggregation: Aggregation, units: Units) -> str:
 def value_columns(aggregation: Aggregation) -> tuple[int, ...]:
     """For each measure of `all_blocks`, in order, the number of its v column, or -1 where every row counts one."""
     values = _values(aggregation)
-    found = []
-    for block in aggregation.all_blocks:
-        for measure in block.measures:
-            found.append(-1 if measure.value is None else values.index(_value(measure.kind, measure.value)))
-    return tuple(found)
+    measures = [measure for block in aggregation.all_blocks for measure in block.measures]
+    return tuple(-1 if m.value is None else values.index(_value(m.kind, m.value)) for m in measures)
 
 
 def axes(aggregation: Aggregation) -> tuple[str, ...]:
@@ -85,14 +85,18 @@ def axis_count(node: Axis) -> str:
 
 
 def candidates(aggregation: Aggregation) -> str:
-    """Rows `(id, k0, …, priority UBIGINT)`: the keys that occur, for thresholding. Both depend on the key alone or its order."""
+    """Rows `(id, k0, …, priority UBIGINT)`: the keys that occur, for thresholding.
+
+    The priority of a key is a function of the key alone, and ids are in key order, so neither tells of other keys.
+    """
     expressions = aggregation.keys.expressions
     names = [f"k{index}" for index in range(len(expressions))]
     columns = ", ".join(f"{_sql(e)} AS {name}" for e, name in zip(expressions, names, strict=True))
     order = ", ".join(f"{name} NULLS FIRST" for name in names)
     relation = aggregation.source
+    listed = ", ".join(names)
     return (
-        f"SELECT row_number() OVER (ORDER BY {order}) - 1 AS id, {', '.join(names)}, hash({', '.join(names)}) AS priority "
+        f"SELECT row_number() OVER (ORDER BY {order}) - 1 AS id, {listed}, hash({listed}) AS priority "
         f"FROM (SELECT DISTINCT {columns} FROM {_from(relation, None)}{_where(relation)}) AS keys"
     )
 
@@ -131,7 +135,7 @@ def _is_plain_series(node: Axis) -> bool:
 
 
 def _series_id(expression: Expression, node: SeriesAxis) -> str:
-    """The id of a key in a series without gaps: NULL where it is off the axis; a NULL key, if there is one, comes first."""
+    """The id of a key in a series without gaps: NULL where it is off the axis; a NULL key comes first."""
     value = _sql(expression)
     number = f"({value} - {_EPOCH})" if expression.type.kind is Kind.DATE else f"CAST({value} AS BIGINT)"
     null_case = f"WHEN {value} IS NULL THEN 0 " if node.with_null else ""
@@ -264,7 +268,7 @@ def _function(name: str, result: str | None = None) -> Form:
 
 
 def _arithmetic(operator: str) -> Form:
-    """Exact numbers through HUGEINT: 2**126 at the most for a product of two 64-bit ones. DOUBLE is IEEE: inf, no error."""
+    """Exact numbers through HUGEINT, where a product is 2**126 at the most; DOUBLE is IEEE: inf, no error."""
 
     def form(call: Call, a: list[str]) -> str:
         if not call.type.exact:

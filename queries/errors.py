@@ -1,7 +1,7 @@
 """Everything the query core can refuse or fail with.
 
-A refusal quotes the analyst's own text and the policy, never data. Once private rows were touched there is one error left,
-`ReleaseFailedError`, and its text is constant.
+A refusal quotes the analyst's own text and the policy, never data. Once private rows were touched there is one error
+left, `ReleaseFailedError`, and its text is constant.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class ReleaseFailedError(QueryError):
 
 
 class PostprocessError(QueryError):
-    """The part of the statement that runs on released and public tables failed there: `reason` names no private value."""
+    """What runs on released and public tables failed there: `reason` names no private value."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

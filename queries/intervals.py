@@ -1,8 +1,8 @@
 """Standard errors of expressions over released measures, as SQL: first-order propagation (the delta method).
 
 The measures m0, m1, … of one released row have independent noise of known standard deviations s0, s1, …. For f(m), the
-standard error is √Σ_j (∂f/∂m_j · s_j)²: exact for sums and multiples, first order for products and ratios (it is too small
-where a denominator is not far from zero in terms of its own noise).
+standard error is √Σ_j (∂f/∂m_j · s_j)²: exact for sums and multiples, first order for products and ratios (it is too
+small where a denominator is not far from zero in terms of its own noise).
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ def standard_error(tree: exp.Expr) -> exp.Expr | None:
     if len(slopes) == 1:
         (name, slope), *_ = slopes.items()
         return _times(exp.Abs(this=slope), _deviation(name)) if slope != _one() else _deviation(name)
-    squares = [exp.Pow(this=_times(slope, _deviation(name)), expression=exp.Literal.number(2)) for name, slope in slopes.items()]
+    squares = [
+        exp.Pow(this=_times(slope, _deviation(name)), expression=exp.Literal.number(2))
+        for name, slope in slopes.items()
+    ]
     total: exp.Expr = squares[0]
     for square in squares[1:]:
         total = exp.Add(this=total, expression=square)
@@ -32,8 +35,8 @@ def standard_error(tree: exp.Expr) -> exp.Expr | None:
 def _slopes(tree: exp.Expr) -> Slopes | None:
     """∂tree/∂m_j for each measure; None if a measure stands where it cannot be differentiated."""
     if isinstance(tree, exp.Column):
-        return {tree.name: _one()} if _is_measure(tree) else {}
-    if not any(_is_measure(node) for node in walk(tree)):
+        return {tree.name: _one()} if is_measure(tree) else {}
+    if not any(is_measure(node) for node in walk(tree)):
         return None if any(isinstance(node, exp.Query) for node in tree.walk()) else {}
     if isinstance(tree, exp.Paren | exp.Cast):
         return _slopes(tree.this)
@@ -74,7 +77,8 @@ def _times(one: exp.Expr, other: exp.Expr) -> exp.Expr:
     return exp.Mul(this=exp.Paren(this=one.copy()), expression=exp.Paren(this=other.copy()))
 
 
-def _is_measure(node: exp.Expr) -> bool:
+def is_measure(node: exp.Expr) -> bool:
+    """Whether the node is a released measure m<n>."""
     return isinstance(node, exp.Column) and node.name.startswith("m") and node.name[1:].isdigit()
 
 

@@ -1,7 +1,7 @@
 """The noise: the discrete Gaussian mechanism and the threshold on noised counts, priced before they run.
 
-`build` turns an aggregation into the one object that is both priced and run. Samplers come from OpenDP; what is charged is
-the larger of our own rational formula and OpenDP's map, and a scale is raised until both fit the price.
+`build` turns an aggregation into the one object that is both priced and run. Samplers come from OpenDP; what is
+charged is the larger of our own rational formula and OpenDP's map, and a scale is raised until both fit the price.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import opendp.prelude as dp
@@ -25,17 +26,18 @@ NANO = 10**9
 ATTO = 10**18
 SCALE_LIMIT = 2.0**56  # OpenDP's sampler saturates 64-bit integers beyond; the plan's own limit is below
 _CELLS_A_TASK = 2_000
+_EXACT_DEGREES = 64
 
 dp.enable_features("contrib")
 
 
 @dataclass(frozen=True, slots=True)
 class Gaussian:
-    """Adds discrete Gaussian noise of `scale` to a vector of L2 `sensitivity`: ρ-zCDP with ρ = sensitivity² / (2·scale²).
+    """Adds discrete Gaussian noise of `scale` to each cell: ρ-zCDP with ρ = sensitivity² / (2·scale²).
 
-    Canonne, Kamath and Steinke 2020 (arXiv:2004.00010), Theorem 14 (multivariate). For the measures of one block, unit h
-    moves measure j by a vector of norm Δ_j with Σ_j Δ_j²/sensitivity_j² ≤ 1; each cell's noise is independent, so the loss
-    is Σ_j Δ_j²/(2·scale_j²) = ρ·Σ_j Δ_j²/sensitivity_j² ≤ ρ: one price for the whole block.
+    Canonne, Kamath and Steinke 2020 (arXiv:2004.00010), Theorem 14 (multivariate). For the measures of one block,
+    unit h moves measure j by a vector of norm Δ_j with Σ_j Δ_j²/sensitivity_j² ≤ 1; each cell's noise is
+    independent, so the loss is Σ_j Δ_j²/(2·scale_j²) = ρ·Σ_j Δ_j²/sensitivity_j² ≤ ρ: one price for the whole block.
 
     >>> mechanism = Gaussian.of(sensitivity=65536, rho_nano=500_000_000)
     >>> round(mechanism.scale), mechanism.rho_nano
@@ -102,7 +104,7 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class Mechanism:
-    """Everything random about one aggregation: a Gaussian for each measure of `all_blocks`, in order, and a threshold."""
+    """All randomness of one aggregation: a Gaussian for each measure of `all_blocks`, in order, and a threshold."""
 
     gaussians: tuple[Gaussian, ...]
     threshold: Threshold | None
@@ -114,7 +116,7 @@ class Mechanism:
 
 
 def build(aggregation: Aggregation) -> Mechanism:
-    """The mechanism of an aggregation, a function of the plan alone: the same one where it is priced and where it runs."""
+    """The mechanism of an aggregation: a function of the plan alone, so what is priced is what runs."""
     gaussians = tuple(
         Gaussian.of(WEIGHT_ONE * measure.l2_bound, block.rho_nano)
         for block in aggregation.all_blocks
@@ -127,14 +129,16 @@ def build(aggregation: Aggregation) -> Mechanism:
 
 
 def _worst_tail(value: int, scale: float, degrees: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
-    """max over m of m·P[N(0, scale²) ≥ value − w_m]; the maximum is searched where it can be, on every degree."""
+    """The maximum over m of m·P[N(0, scale²) ≥ value − w_m]; exactly on small degrees, from above on large ones."""
     best = 0.0
-    for degree, weight in zip(degrees[:64], weights[:64], strict=True):
+    for degree, weight in zip(degrees[:_EXACT_DEGREES], weights[:_EXACT_DEGREES], strict=True):
         best = max(best, degree * _tail((value - weight) / scale))
-    # beyond 64 the weights change slowly: bound each stretch [a, b] by b·P[N ≥ value − w_a], which is larger than all in it
-    edges = np.unique(np.geomspace(64, len(degrees), 256).astype(int)) if len(degrees) > 64 else np.empty(0, int)
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
-        best = max(best, float(stop) * _tail((value - weights[start - 1]) / scale))
+    if len(degrees) <= _EXACT_DEGREES:
+        return best
+    # beyond, weights change slowly: on a stretch [a, b] everything is at most b·P[N ≥ value − w_a]
+    edges = np.unique(np.geomspace(_EXACT_DEGREES, len(degrees), 256).astype(int))
+    for start, stop in pairwise(edges.tolist()):
+        best = max(best, stop * _tail((value - weights[start - 1]) / scale))
     return best
 
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from queries.errors import QueryNotPrivateError, SqlSyntaxError
 
@@ -21,6 +21,8 @@ SQL_BYTES_LIMIT = 16 * 1024
 NESTING_LIMIT = 50
 LITERALS_LIMIT = 1_000
 TOKENS_LIMIT = 6_000
+NAME_LIMIT = 128
+PARAMETER_LIMIT = 1_000  # characters of a text parameter
 DIALECT = "duckdb"
 
 _CHAINS = (exp.And, exp.Or, exp.Add, exp.Sub, exp.DPipe, exp.Mul)
@@ -117,7 +119,9 @@ def position(node: exp.Expr | None) -> tuple[int | None, int | None]:
     """Line and column, from 1, of the first token known below the node; None where nothing is known."""
     if node is None:
         return None, None
-    places = [(n.meta["line"], n.meta["col"] - (n.meta["end"] - n.meta["start"])) for n in node.walk() if "line" in n.meta]
+    places = [
+        (n.meta["line"], n.meta["col"] - (n.meta["end"] - n.meta["start"])) for n in node.walk() if "line" in n.meta
+    ]
     return min(places) if places else (None, None)
 
 
@@ -141,7 +145,9 @@ def _check_tokens(tokens: list[Token]) -> None:
         opens = token.token_type in (TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE, TokenType.CASE)
         closes = token.token_type in (TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE, TokenType.END)
         depth += opens - closes
-        prefixes = prefixes + 1 if token.token_type in (TokenType.NOT, TokenType.DASH, TokenType.PLUS, TokenType.TILDE) else 0
+        prefixes = (
+            prefixes + 1 if token.token_type in (TokenType.NOT, TokenType.DASH, TokenType.PLUS, TokenType.TILDE) else 0
+        )
         literals += token.token_type in (TokenType.NUMBER, TokenType.STRING)
         if max(depth, prefixes) > NESTING_LIMIT:
             raise SqlSyntaxError(f"the statement is nested more than {NESTING_LIMIT} deep", token.line, token.col)
@@ -178,8 +184,10 @@ def _check_node(node: exp.Expr) -> None:
         raise refusal("unsupported-syntax", f"{_describe(node)} is not supported.", node)
     for name, value in node.args.items():
         if value not in (None, False, []) and name not in allowed:
-            raise refusal("unsupported-syntax", f"{_describe(node)} with {name.strip('_').upper()} is not supported.", node)
-    if isinstance(node, exp.Identifier) and (node.name.startswith("_") or len(node.name) > 128):
+            raise refusal(
+                "unsupported-syntax", f"{_describe(node)} with {name.strip('_').upper()} is not supported.", node
+            )
+    if isinstance(node, exp.Identifier) and (node.name.startswith("_") or len(node.name) > NAME_LIMIT):
         raise refusal("reserved-name", "Names may not start with an underscore or be longer than 128 characters.", node)
     if isinstance(node, exp.Table) and not isinstance(node.this, exp.Identifier):
         raise refusal("unsupported-syntax", "Table functions are not supported.", node)
@@ -221,9 +229,11 @@ def _literal(key: str, value: object) -> exp.Expr:
             raise QueryNotPrivateError("unknown-parameter", f"The parameter {key[:60]} is out of range.")
         literal = exp.Literal.number(format(abs(number), "f"))
         return exp.Neg(this=literal) if number < 0 else literal
-    if isinstance(value, str) and len(value) <= 1_000 and not re.search(r"[\x00\ud800-\udfff]", value):
+    if isinstance(value, str) and len(value) <= PARAMETER_LIMIT and not re.search(r"[\x00\ud800-\udfff]", value):
         return exp.Literal.string(value)
-    raise QueryNotPrivateError("unknown-parameter", f"The parameter {key[:60]} is not a number, a short text or a boolean.")
+    raise QueryNotPrivateError(
+        "unknown-parameter", f"The parameter {key[:60]} is not a number, a short text or a boolean."
+    )
 
 
 def walk(node: exp.Expr) -> Iterator[exp.Expr]:

@@ -1,10 +1,10 @@
 """What may be asked of private rows: a closed family of frozen nodes, each safe by construction.
 
-The privacy unit is not a column here. A private relation carries its unit implicitly: no expression can name it, private
-relations are joined on it and on nothing less, and a contribution is summed per unit before anything else. So for every
-`Aggregation` that can be constructed, the rows that belong to one unit are a function of that unit's own rows and of public
-tables, and the released vector is a sum over units of vectors whose L2 norm, in units of the declared bounds, is at most
-one (`Block`). That is all that the Gaussian mechanism needs (`mechanisms.py`).
+The privacy unit is not a column here. A private relation carries its unit implicitly: no expression can name it,
+private relations are joined on it and on nothing less, and a contribution is summed per unit before anything else.
+So for every `Aggregation` that can be constructed, the rows that belong to one unit are a function of that unit's
+own rows and of public tables, and the released vector is a sum over units of vectors whose L2 norm, in units of the
+declared bounds, is at most one (`Block`). That is all that the Gaussian mechanism needs (`mechanisms.py`).
 
 The meaning of a node may never change once a release was stored under its digest: add a node instead.
 """
@@ -23,6 +23,7 @@ from queries.errors import IllegalPlanError
 WEIGHT_ONE = 1 << 16  # a unit's weight of one, in integers: released vectors are scaled by it
 VALUE_LIMIT = (1 << 31) - 1  # a row's value is clamped to this at the most: 2**31 rows of it stay below 2**62
 GROUPS_LIMIT = 2_000_000
+UNIT_GROUPS_LIMIT = 1_000_000
 MEASURES_LIMIT = 24
 SCALE_LIMIT = 9  # decimal places
 
@@ -33,6 +34,8 @@ def _require(condition: bool, what: str) -> None:  # noqa: FBT001
 
 
 class Kind(StrEnum):
+    """The kinds of values, under their SQL names."""
+
     BOOLEAN = "BOOLEAN"
     INTEGER = "BIGINT"
     DECIMAL = "DECIMAL"
@@ -146,6 +149,8 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Call:
+    """A function of other expressions; `type` is what it gives."""
+
     function: Function
     arguments: tuple[Expression, ...]
     type: Type
@@ -166,7 +171,7 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """A subquery that keeps the unit of its rows; its columns are called c0, c1, …"""
+    """A subquery that keeps the unit of its rows; its columns are called c0, c1 and so on."""
 
     relation: Relation
     values: tuple[Expression, ...]
@@ -198,7 +203,7 @@ class Join:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """Rows in select-project-join form. If any source is private, so is the relation, and every row has exactly one unit.
+    """Rows in select-project-join form: private if any source is, and then every row has exactly one unit.
 
     A left join that would keep public rows without a unit is not constructible: its left side must be private, or its
     right side public.
@@ -299,6 +304,8 @@ class Key:
 
 
 class MeasureKind(StrEnum):
+    """What is added up over a unit's rows."""
+
     SUM = "sum"  # of an exact number, NULL counting as zero
     ROWS = "rows"  # rows for which the condition holds
     UNITS = "units"  # one for a unit with any such row
@@ -329,7 +336,9 @@ class Measure:
         low, high = self.row_bounds
         _require(-VALUE_LIMIT <= low <= high <= VALUE_LIMIT, "row bounds out of range")
         if self.group_bounds is not None:
-            _require(-(1 << 46) <= self.group_bounds[0] <= self.group_bounds[1] <= (1 << 46), "group bounds out of range")
+            _require(
+                -(1 << 46) <= self.group_bounds[0] <= self.group_bounds[1] <= (1 << 46), "group bounds out of range"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,7 +380,7 @@ class ThresholdKeys:
 
     def __post_init__(self) -> None:
         _require(bool(self.expressions), "a threshold without keys")
-        _require(1 <= self.max_groups <= 1_000_000, "groups a unit out of range")
+        _require(1 <= self.max_groups <= UNIT_GROUPS_LIMIT, "groups a unit out of range")
         _require(self.delta_atto >= 1, "a threshold without delta")
 
     @property
@@ -386,7 +395,7 @@ class ThresholdKeys:
 
 @dataclass(frozen=True, slots=True)
 class Aggregation:
-    """One released node: a private relation, grouped and measured. `unit_capacity` bounds the number of units, publicly."""
+    """One released node: a private relation, grouped and measured; `unit_capacity` publicly bounds its units."""
 
     source: Relation
     keys: PublicKeys | ThresholdKeys

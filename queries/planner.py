@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from fractions import Fraction
 from typing import TypeVar
 
@@ -32,13 +32,15 @@ from queries.plan import (
     PublicKeys,
     ThresholdKeys,
 )
-from queries.relations import Output, check
+from queries.relations import check
+from queries.rows import Output
 from queries.schema import Schema
 
 NANO = 10**9
 ATTO = 10**18
 DEFAULT_THRESHOLD_SHARE = 100  # a thresholded query takes this part of the thresholds' delta unless it says otherwise
 T = TypeVar("T")
+MOST_GROUPS = 100_000
 SizeOf = Callable[[Axis], int]
 
 
@@ -112,10 +114,10 @@ def price(schema: Schema, epsilon: Fraction | None, rho: Fraction | None, max_ep
     return nano
 
 
-def plan(  # noqa: PLR0913
+def plan(
     sql: str, params: Mapping[str, object], schema: Schema, rho_nano: int, options: Options, size_of: SizeOf
 ) -> QueryPlan:
-    """The plan of a statement; raises SqlSyntaxError, QueryNotPrivateError or PriceError, and touches no private row."""
+    """The plan of a statement; raises SqlSyntaxError, QueryNotPrivateError or PriceError."""
     statement = check(parse(sql, params), schema)
     _check_aliases(statement.nodes, options)
     drafts = [_Draft(node, schema, options, size_of) for node in statement.nodes]
@@ -133,7 +135,9 @@ def _check_aliases(nodes: tuple[Node, ...], options: Options) -> None:
     for given in (options.bounds_per_group, options.bounds_per_row, options.l2_bounds):
         for alias in given:
             if alias not in known:
-                raise QueryNotPrivateError("unknown-alias", f"The options name {alias[:60]}, which is no aggregate here.")
+                raise QueryNotPrivateError(
+                    "unknown-alias", f"The options name {alias[:60]}, which is no aggregate here."
+                )
 
 
 class _Draft:
@@ -230,9 +234,7 @@ class _Draft:
     def _scaled(self, measure: Measure, width: int) -> Measure:
         """The measure with its bound widened by √width: the noise of a part of ρ each, one joint clip for all."""
         bound = math.isqrt(measure.l2_bound**2 * width - 1) + 1
-        return Measure(
-            measure.kind, measure.value, bound, measure.scale, measure.row_bounds, measure.group_bounds
-        )
+        return Measure(measure.kind, measure.value, bound, measure.scale, measure.row_bounds, measure.group_bounds)
 
     def _measure(self, number: int, asked: Asked) -> Measure:
         aliases = self._node.aliases.get(number, set())
@@ -251,9 +253,7 @@ class _Draft:
             l2_bound = self._declared_bound(asked)
         return self._checked(asked, max(1, math.ceil(l2_bound * unit)), row_bounds, None)
 
-    def _checked(
-        self, asked: Asked, bound: int, rows: tuple[int, int], groups: tuple[int, int] | None
-    ) -> Measure:
+    def _checked(self, asked: Asked, bound: int, rows: tuple[int, int], groups: tuple[int, int] | None) -> Measure:
         try:
             return Measure(asked.kind, asked.value, bound, asked.scale, rows, groups)
         except IllegalPlanError as error:
@@ -280,7 +280,7 @@ class _Draft:
             raise QueryNotPrivateError(
                 "no-bound",
                 "No contribution bound is declared for one of the sums.",
-                hint="State what one customer may add at most, over all groups together: options.l2_bound {alias: number}.",
+                hint="State what one customer may add at most over all groups: options.l2_bound {alias: number}.",
             )
         return bound
 
@@ -308,19 +308,21 @@ def options_of(given: Mapping[str, object]) -> Options:
         if name not in known:
             raise QueryNotPrivateError("unknown-option", f"There is no option {name[:60]}.")
     groups = given.get("max_groups_contributed")
-    if groups is not None and (isinstance(groups, bool) or not isinstance(groups, int) or not 1 <= groups <= 100_000):
-        raise QueryNotPrivateError("unknown-option", "max_groups_contributed must be a whole number from 1 to 100,000.")
+    whole = isinstance(groups, int) and not isinstance(groups, bool) and 1 <= groups <= MOST_GROUPS
+    if groups is not None and not whole:
+        reason = f"max_groups_contributed must be a whole number from 1 to {MOST_GROUPS:,}."
+        raise QueryNotPrivateError("unknown-option", reason)
     strategies = {None: None, "PUBLIC_GROUPS": False, "THRESHOLD": True, "LAPLACE_THRESHOLD": True}
     strategy = given.get("group_selection_strategy")
     if strategy not in strategies:
         raise QueryNotPrivateError("unknown-option", "group_selection_strategy must be PUBLIC_GROUPS or THRESHOLD.")
     return Options(
         delta=None if given.get("delta") is None else _fraction("delta", given["delta"]),
-        max_groups_contributed=groups,
+        max_groups_contributed=groups if isinstance(groups, int) else None,
         bounds_per_group=_pairs("contribution_bounds_per_group", given),
         bounds_per_row=_pairs("contribution_bounds_per_row", given),
         l2_bounds=_numbers("l2_bound", given),
-        threshold=strategies[strategy],  # type: ignore[index]  # it is a key: checked above
+        threshold=strategies[strategy],
     )
 
 
@@ -329,11 +331,11 @@ def _of(bounds: Mapping[str, T], aliases: set[str]) -> T | None:
 
 
 def _fraction(name: str, value: object) -> Fraction:
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal | Fraction):
+        raise QueryNotPrivateError("unknown-option", f"{name} must be a number.")
     try:
-        if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal | Fraction):
-            raise TypeError
-        number = Fraction(value) if isinstance(value, Fraction) else Fraction(Decimal(str(value)))
-    except (TypeError, ValueError, ArithmeticError, InvalidOperation):
+        number = value if isinstance(value, Fraction) else Fraction(Decimal(str(value)))
+    except (ValueError, ArithmeticError):
         raise QueryNotPrivateError("unknown-option", f"{name} must be a number.") from None
     if abs(number) > 10**12:
         raise QueryNotPrivateError("unknown-option", f"{name} is out of range.")

@@ -18,9 +18,9 @@ from queries.plan import Aggregation
 def release(aggregation: Aggregation, charged: PrivacyLoss, engine: Engine) -> pa.Table:
     """The noised table of an aggregation: its key columns k0, …, then one int64 column m0, … a measure.
 
-    Measures are in minor units times WEIGHT_ONE, unbiased but for clipping, unclamped, possibly negative. Keys come in key
-    order, which is public. The loss of the mechanism that runs is at most `charged`, or IllegalPlanError is raised before
-    a private row is read.
+    Measures are in minor units times WEIGHT_ONE, unbiased but for clipping, unclamped, possibly negative. Keys come
+    in key order, which is public. The loss of the mechanism that runs is at most `charged`, or IllegalPlanError is
+    raised before a private row is read.
     """
     mechanism = build(aggregation)
     if not mechanism.loss.fits_within(charged):
@@ -28,11 +28,11 @@ def release(aggregation: Aggregation, charged: PrivacyLoss, engine: Engine) -> p
     exact = engine.exact_sums(aggregation)
     if len(exact.sums) != len(mechanism.gaussians):
         raise IllegalPlanError("one exact vector for each mechanism")
-    noised = [gaussian.add_noise(vector) for gaussian, vector in zip(mechanism.gaussians, exact.sums, strict=True)]
-    keys = exact.keys
+    gaussians, sums, keys = mechanism.gaussians, exact.sums, exact.keys
     if mechanism.threshold is not None:
-        passing = np.flatnonzero(mechanism.threshold.passes(noised[0]))
-        noised = [vector[passing] for vector in noised[1:]]
+        passing = np.flatnonzero(mechanism.threshold.passes(gaussians[0].add_noise(sums[0])))
+        gaussians, sums = gaussians[1:], tuple(vector[passing] for vector in sums[1:])  # the rest is never drawn
         keys = keys.take(pa.array(passing))
+    noised = [gaussian.add_noise(vector) for gaussian, vector in zip(gaussians, sums, strict=True)]
     columns = {name: keys.column(name) for name in keys.column_names}
     return pa.table(columns | {f"m{index}": pa.array(vector) for index, vector in enumerate(noised)})

@@ -31,6 +31,8 @@ from queries.plan import (
 )
 
 INT64_LIMIT = 1 << 63
+TEXT_LIMIT = 1_000  # of SUBSTRING, in characters
+_INTERVAL_DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ Resolver = Callable[[exp.Column], "Expression | UnitColumn"]
 
 
 def scalar(node: exp.Expr, resolve: Resolver) -> Expression:
-    """The expression of `node`, columns looked up by `resolve`; raises QueryNotPrivateError at what has no total form."""
+    """The expression of `node`, columns looked up by `resolve`; what has no total form is refused."""
     if isinstance(node, exp.Column):
         found = resolve(node)
         if isinstance(found, UnitColumn):
@@ -52,13 +54,15 @@ def scalar(node: exp.Expr, resolve: Resolver) -> Expression:
                 "unit-in-expression",
                 f"{node.sql()} names the privacy unit, which may only be joined on and counted.",
                 node,
-                hint="Use it in JOIN … ON a.unit = b.unit, or in COUNT(DISTINCT unit). Conditions on single units are never answered.",
+                hint="Join on it, or count it: COUNT(DISTINCT unit). Conditions on single units are never answered.",
             )
         return found
     build = _BUILDERS.get(type(node))
     if build is None:
         name = node.sql_name() if isinstance(node, exp.Func) else type(node).__name__.upper()
-        raise refusal("unsupported-expression", f"{name} is not supported on private rows.", node, hint=_HINTS.get(type(node)))
+        raise refusal(
+            "unsupported-expression", f"{name} is not supported on private rows.", node, hint=_HINTS.get(type(node))
+        )
     return build(node, lambda child: scalar(child, resolve))
 
 
@@ -99,7 +103,9 @@ def date_literal(text: str, node: exp.Expr) -> Literal:
     try:
         return Literal(date.fromisoformat(text.strip()).isoformat(), DATE)
     except ValueError:
-        raise refusal("type-mismatch", "This text is not a date.", node, hint="Write dates as DATE '2017-01-31'.") from None
+        raise refusal(
+            "type-mismatch", "This text is not a date.", node, hint="Write dates as DATE '2017-01-31'."
+        ) from None
 
 
 Convert = Callable[[exp.Expr], Expression]
@@ -121,7 +127,9 @@ def _aligned(node: exp.Expr, *values: Expression) -> tuple[Expression, ...]:
         target = DOUBLE
     elif len(set(types)) > 1:
         kinds = ", ".join(sorted({str(t.kind.value) for t in types}))
-        raise refusal("type-mismatch", f"Values of the types {kinds} do not go together here.", node, hint="Add a CAST.")
+        raise refusal(
+            "type-mismatch", f"Values of the types {kinds} do not go together here.", node, hint="Add a CAST."
+        )
     return tuple(_in_type(value, target) for value in values)
 
 
@@ -235,9 +243,9 @@ def _compare(function: Function, *, flipped: bool = False) -> Callable[[exp.Expr
 
 def comparison(function: Function, left: Expression, right: Expression) -> Expression:
     """`left function right` for two values of one type, folded if both are constants."""
-    if isinstance(left, Literal) and isinstance(right, Literal) and None not in (left.value, right.value):
-        if function in _FOLDED:
-            return _bool(value=_FOLDED[function](left.value, right.value))
+    fold = _FOLDED.get(function)
+    if fold and isinstance(left, Literal) and isinstance(right, Literal) and None not in (left.value, right.value):
+        return _bool(value=fold(left.value, right.value))
     if function in (Function.EQUAL, Function.NOT_EQUAL, Function.SAME):
         left, right = sorted((left, right), key=repr)
     return call(function, BOOLEAN, left, right)
@@ -338,7 +346,7 @@ def _shifted(day: Expression, days: int, function: Function) -> Expression:
 def _interval_days(node: exp.Expr) -> int:
     unit = str(node.args.get("unit") or "").upper().rstrip("S")
     text = node.this.name if node.this is not None else ""
-    if unit not in ("DAY", "WEEK") or not text.isdigit() or len(text) > 6:
+    if unit not in ("DAY", "WEEK") or not text.isdigit() or len(text) > _INTERVAL_DIGITS:
         raise refusal("unsupported-expression", "Only intervals of days and weeks are supported.", node)
     return int(text) * (7 if unit == "WEEK" else 1)
 
@@ -437,7 +445,7 @@ def _substring(node: exp.Expr, convert: Convert) -> Expression:
     start = node.args.get("start") or exp.Literal.number(1)
     length = node.args.get("length") or node.args.get("expression") or exp.Literal.number(1_000)
     for bound in (start, length):
-        if not isinstance(bound, exp.Literal) or not bound.name.isdigit() or int(bound.name) > 1_000:
+        if not isinstance(bound, exp.Literal) or not bound.name.isdigit() or int(bound.name) > TEXT_LIMIT:
             raise refusal("unsupported-expression", "SUBSTRING needs a start and a length of 0 to 1,000.", node)
     places = [Literal(int(bound.name), INTEGER) for bound in (start, length)]
     return call(Function.SUBSTRING, VARCHAR, _text(convert(node.this), node), *places)
@@ -489,7 +497,9 @@ def _date_diff(node: exp.Expr, convert: Convert) -> Expression:
 
 def _round(node: exp.Expr, convert: Convert) -> Expression:
     value, places = _numeric(convert(node.this), node), node.args.get("decimals")
-    scale = int(places.name) if isinstance(places, exp.Literal) and places.name.isdigit() else 0 if places is None else -1
+    scale = (
+        int(places.name) if isinstance(places, exp.Literal) and places.name.isdigit() else 0 if places is None else -1
+    )
     if not 0 <= scale <= SCALE_LIMIT:
         raise refusal("unsupported-expression", f"ROUND needs a number of decimals from 0 to {SCALE_LIMIT}.", node)
     return _in_scale(value, scale)
@@ -513,7 +523,7 @@ def _cast(node: exp.Expr, convert: Convert) -> Expression:
         return _text(value, node)
     if name in ("DOUBLE", "FLOAT"):
         return _double(_numeric(value, node))
-    if name in ("DECIMAL",):
+    if name == "DECIMAL":
         return _in_scale(_numeric(value, node), _decimal_scale(target))
     if name in _INTEGERS:
         if value.type in (VARCHAR, BOOLEAN) and not isinstance(value, Literal):
@@ -599,4 +609,3 @@ _BUILDERS: dict[type[exp.Expr], Callable[[exp.Expr, Convert], Expression]] = {
     exp.Cast: _cast,
     exp.TryCast: _cast,
 }
-

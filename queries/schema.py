@@ -89,6 +89,12 @@ class Schema:
         inner = source.values[int(column.name[1:])]
         return self.fact(source.relation, inner) if isinstance(inner, Column) else None
 
+    def nullable(self, relation: Relation, column: Column) -> bool:
+        """Whether the column may be NULL: as declared, or because a left join may find nothing."""
+        fact = self.fact(relation, column)
+        outer = column.source > 0 and relation.joins[column.source - 1].left
+        return fact is None or fact.declared.nullable or outer
+
 
 def column_type(declared: DeclaredColumn) -> Type:
     """The plan's type of a declared column."""
@@ -97,5 +103,3 @@ def column_type(declared: DeclaredColumn) -> Type:
 
 def _any(mark: Column, numbers: tuple[int, ...]) -> Expression:
     return Call(Function.IN, (mark, *(Literal(number, INTEGER) for number in numbers)), BOOLEAN)
-
-

@@ -1,7 +1,7 @@
 """Views: select-project-join relations under construction, and how FROM items are put together into one.
 
-A view knows its columns by the statement's names. The unit of a private view is not a column of its relation; it has the
-name that the statement gives it, and stands for nothing but itself (`UnitColumn`).
+A view knows its columns by the statement's names. The unit of a private view is not a column of its relation; it has
+the name that the statement gives it, and stands for nothing but itself (`UnitColumn`).
 """
 
 from __future__ import annotations
@@ -137,7 +137,9 @@ class Scope:
             return False
         items = [side.item for side in sides if isinstance(side, UnitColumn)]
         if not outer_allowed and any(self.items[item].outer for item in items):
-            raise refusal("unit-in-expression", "The unit of a left join's right side may be NULL.", part, hint="Use JOIN.")
+            raise refusal(
+                "unit-in-expression", "The unit of a left join's right side may be NULL.", part, hint="Use JOIN."
+            )
         self._unite(items[0], items[1])
         return True
 
@@ -214,7 +216,9 @@ def canonical(relation: Relation) -> tuple[Relation, dict[int, int]]:
         parts |= {renumbered(on, moved) for join in joins for on in join.on}
         joins = tuple(Join(relation.sources[index]) for index in order[1:])
     else:
-        joins = tuple(Join(j.source, tuple(sorted((renumbered(o, moved) for o in j.on), key=repr)), j.left) for j in joins)
+        joins = tuple(
+            Join(j.source, tuple(sorted((renumbered(o, moved) for o in j.on), key=repr)), j.left) for j in joins
+        )
     return Relation(relation.sources[order[0]], joins, tuple(sorted(parts, key=repr))), moved
 
 

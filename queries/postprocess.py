@@ -1,0 +1,158 @@
+"""From noised integers to tables that people read: display units, names, intervals. Post-processing, so free.
+
+Values are unbiased but for clipping: they are rounded to the measure's own places and are neither clamped nor made
+consistent, so a count may come out negative where there is little to count.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from statistics import NormalDist
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from queries.plan import WEIGHT_ONE, Expression, Kind, MeasureKind
+from queries.planner import PlannedMeasure, PlannedNode
+from queries.rows import Output
+
+CONFIDENCE = 0.95
+_Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+_SHIFT = WEIGHT_ONE.bit_length() - 1
+_ARROW = {
+    Kind.BOOLEAN: pa.bool_(),
+    Kind.INTEGER: pa.int64(),
+    Kind.DOUBLE: pa.float64(),
+    Kind.VARCHAR: pa.string(),
+    Kind.DATE: pa.date32(),
+    Kind.NULL: pa.int32(),
+}
+
+Cell = int | float | str | bool | None
+
+
+def stored_table(node: PlannedNode, raw: pa.Table) -> pa.Table:
+    """The worker's table in the statement's numbering: keys k<n>, measures m<n> in display units, their noise s<n>."""
+    columns: dict[str, pa.Array] = {}
+    for place, number in enumerate(node.key_numbers):
+        columns[f"k{number}"] = _key(raw.column(f"k{place}"), node.aggregation.keys.expressions[place])
+    for place, measure in enumerate(node.measures):
+        noised = raw.column(f"m{place}").to_numpy()
+        columns[f"m{measure.number}"] = _display(noised, measure)
+        columns[f"s{measure.number}"] = pa.array(np.full(len(noised), measure.standard_error))
+    return pa.table(columns)
+
+
+def empty_table(node: PlannedNode) -> pa.Table:
+    """A released table of the same columns without rows, to try the rest of the statement on."""
+    fields = [
+        (f"k{place}", _ARROW[expression.type.kind] if expression.type.kind is not Kind.DECIMAL else pa.int64())
+        for place, expression in enumerate(node.aggregation.keys.expressions)
+    ]
+    fields += [(f"m{place}", pa.int64()) for place in range(len(node.measures))]
+    return stored_table(node, pa.schema(fields).empty_table())
+
+
+def answer_columns(outputs: Sequence[Output], table: pa.Table) -> list[dict[str, object]]:
+    """The described columns of an answer: each estimate is followed by its bounds and its standard error."""
+    described: list[dict[str, object]] = []
+    for output in outputs:
+        type_ = _type_name(table.schema.field(output.name).type)
+        described.append({"name": output.name, "type": type_, "role": output.role})
+        if output.error is not None:
+            described[-1] |= {"confidence": CONFIDENCE}
+            for suffix, role in (("lower", "lower"), ("upper", "upper"), ("standard_error", "standard_error")):
+                described.append({"name": f"{output.name}_{suffix}", "type": "DOUBLE", "role": role, "of": output.name})
+    return described
+
+
+def answer_rows(outputs: Sequence[Output], table: pa.Table) -> list[dict[str, Cell]]:
+    """The rows of an answer, as JSON values.
+
+    An interval is estimate ± z·error at 95%. It covers the noise; the bias of clipping is not in it.
+    """
+    values = {output.name: [_cell(v) for v in table.column(output.name).to_pylist()] for output in outputs}
+    columns: dict[str, list[Cell]] = {}
+    for output in outputs:
+        columns[output.name] = values[output.name]
+        if output.error is not None:
+            errors = [_finite(error) for error in table.column(output.error).to_pylist()]
+            pairs = list(zip(values[output.name], errors, strict=True))
+            columns[f"{output.name}_lower"] = [_bound(value, error, -_Z) for value, error in pairs]
+            columns[f"{output.name}_upper"] = [_bound(value, error, _Z) for value, error in pairs]
+            columns[f"{output.name}_standard_error"] = [_rounded(error) for error in errors]
+    names = list(columns)
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def half_width(standard_error: float) -> float:
+    """Half the width of the 95% interval of noise with this standard error."""
+    return _Z * standard_error
+
+
+def _key(column: pa.ChunkedArray, expression: Expression) -> pa.Array:
+    values = column.combine_chunks()
+    if expression.type.kind is Kind.DECIMAL:
+        return _decimal(values.cast(pa.int64()), expression.type.scale)
+    return values.cast(_ARROW[expression.type.kind])
+
+
+def _display(noised: NDArray[np.int64], measure: PlannedMeasure) -> pa.Array:
+    """Rounded from units of 1/WEIGHT_ONE to the measure's own places, halves upwards."""
+    rounded = (noised + (WEIGHT_ONE >> 1)) >> _SHIFT
+    values = pa.array(rounded, pa.int64())
+    if measure.kind is MeasureKind.SUM and measure.scale:
+        return _decimal(values, measure.scale)
+    return values
+
+
+def _decimal(values: pa.Array, scale: int) -> pa.Array:
+    """Integers of 10**-scale as decimals, exactly."""
+    numbers = values.to_pylist()
+    scaled = [None if number is None else Decimal(number).scaleb(-scale) for number in numbers]
+    return pa.array(scaled, pa.decimal128(19, scale))
+
+
+def _type_name(type_: pa.DataType) -> str:
+    if pa.types.is_decimal(type_):
+        return f"DECIMAL({type_.precision},{type_.scale})"
+    if pa.types.is_boolean(type_):
+        return "BOOLEAN"
+    if pa.types.is_integer(type_):
+        return "BIGINT"
+    if pa.types.is_floating(type_):
+        return "DOUBLE"
+    if pa.types.is_date(type_):
+        return "DATE"
+    return "TIMESTAMP" if pa.types.is_timestamp(type_) else "VARCHAR"
+
+
+def _cell(value: object) -> Cell:
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) < 1 << 63 else float(value)
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, float):
+        return _finite(value)
+    return value.isoformat() if isinstance(value, date | datetime) else str(value)
+
+
+def _finite(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float | Decimal) and math.isfinite(value) else None
+
+
+def _bound(value: Cell, error: float | None, z: float) -> float | None:
+    if isinstance(value, bool | str) or value is None or error is None:
+        return None
+    return _rounded(value + z * error)
+
+
+def _rounded(value: float | None) -> float | None:
+    """The value in twelve significant digits: more would only show the machine's rounding."""
+    return None if value is None else float(f"{value:.12g}")

@@ -1,0 +1,188 @@
+"""An aggregating SELECT over private rows becomes a plain SELECT over the table that it releases.
+
+Aggregate calls turn into measure columns m<n>, grouping expressions into key columns k<n>; HAVING turns into WHERE.
+What is left is post-processing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from queries.aggregates import Measures, is_aggregate, measures, try_expression
+from queries.intervals import is_measure, standard_error
+from queries.parse import refusal, walk
+from queries.plan import Expression
+from queries.rows import Output, Rows, distinct_names, is_star, name_of
+from queries.scalars import UnitColumn, scalar
+from queries.schema import Schema
+from queries.views import Scope
+
+Aliases = dict[str, exp.Expr]
+Inner = Callable[[exp.Expr], exp.Expr]  # what is left of a subquery after checking
+_CONSTANTS = (exp.Literal, exp.Boolean, exp.Null, exp.DataType, exp.Var, exp.Interval)
+
+
+def aggregated(
+    tree: exp.Select, scope: Scope, aliases: Aliases, schema: Schema, inner: Inner, table: str
+) -> tuple[Measures, Rows]:
+    """The measures of the SELECT, and the SELECT over the released `table`."""
+    for clause in ("distinct", "qualify"):
+        if tree.args.get(clause):
+            reason = f"{clause.upper()} is not supported beside aggregates of private rows."
+            raise refusal("unsupported-syntax", reason, tree, hint="Put it into an outer SELECT.")
+    keys = [_key(group, scope, aliases) for group in _groups(tree)]
+    found = measures(scope, keys, tree, schema, aliases)
+    writer = _Writer(found, aliases, inner)
+    projections, outputs = _projections(tree, writer)
+    result = exp.Select(expressions=projections)
+    if tree.args.get("having") is not None:
+        result.set("where", exp.Where(this=writer.write(tree.args["having"].this)))
+    order = tree.args.get("order")
+    if order is not None:
+        result.set("order", exp.Order(expressions=[writer.ordered(part) for part in order.expressions]))
+    for name in ("limit", "offset"):
+        if tree.args.get(name) is not None:
+            result.set(name, _constant(tree.args[name]))
+    result.set("from_", exp.From(this=exp.table_(table, quoted=True)))
+    if not found.node.measures:
+        reason = "The statement groups private rows, but measures nothing."
+        raise refusal("no-aggregate", reason, tree, hint="Add COUNT(*) or COUNT(DISTINCT unit).")
+    return found, Rows(result, distinct_names(outputs, tree))
+
+
+def aggregates(tree: exp.Select) -> bool:
+    """Whether the SELECT aggregates: by GROUP BY, HAVING, or an aggregate outside a window."""
+    if tree.args.get("group") is not None or tree.args.get("having") is not None:
+        return True
+    return any(
+        is_aggregate(node) and not isinstance(node.parent, exp.Window)
+        for projection in tree.expressions
+        for node in walk(projection)
+    )
+
+
+def _projections(tree: exp.Select, writer: _Writer) -> tuple[list[exp.Expr], tuple[Output, ...]]:
+    projections, outputs, errors = [], [], []
+    for place, projection in enumerate(tree.expressions):
+        if is_star(projection):
+            raise refusal("not-in-group-by", "* cannot stand beside aggregates.", projection)
+        name = name_of(projection)
+        body = writer.write(projection.unalias(), output=name)
+        error, hidden = standard_error(body), f"_se{place}"
+        projections.append(exp.alias_(body, name, quoted=True))
+        if error is not None:
+            errors.append(exp.alias_(error, hidden, quoted=True))
+        outputs.append(Output(name, _role(body, error), hidden if error is not None else None))
+    return projections + errors, tuple(outputs)
+
+
+def _role(body: exp.Expr, error: exp.Expr | None) -> str:
+    if error is not None:
+        return "estimate"
+    released = any(is_measure(node) or isinstance(node, exp.Query) for node in body.walk())
+    return "derived" if released else "dimension"
+
+
+@dataclass(slots=True)
+class _Writer:
+    """Rewrites expressions over the released table."""
+
+    measures: Measures
+    aliases: Aliases
+    inner: Inner
+    output: str | None = None  # the output column that is being written
+
+    def write(self, tree: exp.Expr, output: str | None = None) -> exp.Expr:
+        self.output = output if output is not None else self.output
+        keys = self.measures.node.keys
+        if is_aggregate(tree) or isinstance(tree, exp.Filter):
+            return self._aggregate(tree)
+        if isinstance(tree, exp.Window):
+            raise refusal("unsupported-syntax", "Window functions run on results.", tree, hint="Use an outer SELECT.")
+        if isinstance(tree, _CONSTANTS):
+            return tree.copy()
+        if isinstance(tree, exp.Query):
+            return self.inner(tree)
+        value = try_expression(self.measures, tree) if keys else None
+        if value in keys:
+            return exp.column(f"k{keys.index(value)}", quoted=True)
+        if isinstance(tree, exp.Column):
+            return self._name(tree)
+        return type(tree)(**{name: self._argument(value) for name, value in tree.args.items()})
+
+    def ordered(self, part: exp.Expr) -> exp.Expr:
+        if isinstance(part.this, exp.Literal):
+            return part.copy()
+        return exp.Ordered(**{**part.args, "this": self.write(part.this)})
+
+    def _argument(self, value: object) -> object:
+        if isinstance(value, list):
+            return [self._argument(part) for part in value]
+        return self.write(value) if isinstance(value, exp.Expr) else value
+
+    def _aggregate(self, tree: exp.Expr) -> exp.Expr:
+        number, count = self.measures.measure(tree, self.output)
+        column = exp.column(f"m{number}", quoted=True)
+        if count is None:
+            return column
+        zero = exp.Literal.number(0)
+        positive = exp.Greatest(this=exp.column(f"m{count}", quoted=True), expressions=[zero], ignore_nulls=True)
+        mean = exp.Div(this=exp.cast(column, "DOUBLE"), expression=exp.Nullif(this=positive, expression=zero.copy()))
+        return exp.Paren(this=mean)
+
+    def _name(self, tree: exp.Column) -> exp.Expr:
+        name = str(tree.name).lower()
+        if not tree.table and name in self.aliases:
+            aliases = self.aliases
+            self.aliases = {alias: node for alias, node in aliases.items() if alias != name}
+            try:
+                return exp.Paren(this=self.write(aliases[name]))
+            finally:
+                self.aliases = aliases
+        self.measures.expression(tree)  # an unknown name, or the unit, is refused as such
+        raise refusal(
+            "not-in-group-by",
+            f"{tree.sql()} is neither grouped by nor aggregated.",
+            tree,
+            hint=f"Add {tree.sql()} to GROUP BY, or put it into an aggregate.",
+        )
+
+
+def _groups(tree: exp.Select) -> list[exp.Expr]:
+    """The grouping expressions: as written, by ordinal, by alias, or ALL."""
+    clause = tree.args.get("group")
+    if clause is None:
+        return []
+    if clause.args.get("all"):
+        return [p.unalias() for p in tree.expressions if not any(is_aggregate(node) for node in walk(p))]
+    return [_ordinal(group, tree) for group in clause.expressions]
+
+
+def _ordinal(group: exp.Expr, tree: exp.Select) -> exp.Expr:
+    if not isinstance(group, exp.Literal) or group.is_string:
+        return group
+    place = int(group.name) if group.name.isdigit() else 0
+    if not 1 <= place <= len(tree.expressions):
+        raise refusal("group-by-ordinal", f"There is no column number {group.name[:20]}.", group)
+    chosen: exp.Expr = tree.expressions[place - 1].unalias()
+    return chosen
+
+
+def _key(group: exp.Expr, scope: Scope, aliases: Aliases) -> Expression:
+    if isinstance(group, exp.Column) and isinstance(scope.resolve(group, aliases), UnitColumn):
+        raise refusal(
+            "group-by-unit",
+            "Groups of single customers are not released.",
+            group,
+            hint="Group by something that many customers share.",
+        )
+    return scalar(group, lambda column: scope.resolve(column, aliases))
+
+
+def _constant(clause: exp.Expr) -> exp.Expr:
+    if not isinstance(clause.expression, exp.Literal):
+        raise refusal("unsupported-syntax", "LIMIT and OFFSET take a number.", clause)
+    return clause.copy()

@@ -1,0 +1,155 @@
+"""Public rows as SQL that is left over: their columns, their names, and the hidden standard errors that go along."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from queries.parse import DIALECT, refusal
+
+Sources = dict[str, tuple["Output", ...]]
+Origin = tuple[str, "Output"]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A column of a public result; `error` names the hidden column with its standard error, if it has one."""
+
+    name: str
+    role: str  # dimension | estimate | derived
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Public rows: plain SQL over released and public tables, and its columns."""
+
+    tree: exp.Query
+    columns: tuple[Output, ...]
+    table: str | None = None  # the public table that this is, unchanged
+
+
+def public_table(name: str, columns: tuple[str, ...]) -> Rows:
+    """All of a public table."""
+    tree = exp.select(*[exp.column(column, quoted=True) for column in columns]).from_(_table(name))
+    return Rows(tree, tuple(Output(column, "dimension") for column in columns), table=name)
+
+
+def from_item(rows: Rows, alias: str) -> exp.Expr:
+    """The rows as an item of FROM."""
+    name = exp.TableAlias(this=exp.to_identifier(alias, quoted=True))
+    if rows.table is not None:
+        table = _table(rows.table)
+        table.set("alias", name)
+        return table
+    return exp.Subquery(this=rows.tree.copy(), alias=name)
+
+
+def visible(rows: Rows) -> exp.Query:
+    """The rows without their hidden columns."""
+    if not any(column.error for column in rows.columns):
+        return rows.tree
+    columns = [exp.column(column.name, quoted=True) for column in rows.columns]
+    return exp.select(*columns).from_(from_item(rows, "visible"))
+
+
+def renamed(rows: Rows, names: list[str]) -> Rows:
+    """The rows with their first columns called as `t(a, b)` says."""
+    outputs = tuple(
+        Output(names[place] if place < len(names) else output.name, output.role, output.error)
+        for place, output in enumerate(rows.columns)
+    )
+    projections = [
+        exp.alias_(exp.column(old.name, quoted=True), new.name, quoted=True)
+        for old, new in zip(rows.columns, outputs, strict=True)
+    ]
+    errors = [exp.column(output.error, quoted=True) for output in rows.columns if output.error]
+    return Rows(exp.select(*projections, *errors).from_(from_item(rows, "renamed")), outputs)
+
+
+def projections_of(
+    trees: list[exp.Expr], names: list[str], sources: Sources, *, keep_errors: bool
+) -> tuple[list[exp.Expr], tuple[Output, ...]]:
+    """The projections with stars written out, and the standard errors of columns that pass through unchanged.
+
+    `names` are what the statement calls the projections.
+    """
+    written: list[exp.Expr] = []
+    outputs: list[Output] = []
+    errors: list[exp.Expr] = []
+    for projection, projection_name in zip(trees, names, strict=True):
+        for tree, name, origin in _expanded(projection, projection_name, sources):
+            role, error = "derived", None
+            if origin is not None:
+                role = origin[1].role
+                if origin[1].error is not None and keep_errors:
+                    error = f"_se{len(outputs)}"
+                    hidden = exp.column(origin[1].error, table=origin[0], quoted=True)
+                    errors.append(exp.alias_(hidden, error, quoted=True))
+            written.append(exp.alias_(tree, name, quoted=True))
+            outputs.append(Output(name, "derived" if role == "estimate" and error is None else role, error))
+    return written + errors, tuple(outputs)
+
+
+def name_of(projection: exp.Expr) -> str:
+    """What the result calls a projection: its alias, its column's name, or else its text."""
+    if isinstance(projection, exp.Alias | exp.Column):
+        return str(projection.alias_or_name).lower()
+    return str(projection.sql(dialect=DIALECT)).lower()
+
+
+def is_star(projection: exp.Expr) -> bool:
+    """Whether this is * or t.*."""
+    return isinstance(projection, exp.Star) or (
+        isinstance(projection, exp.Column) and isinstance(projection.this, exp.Star)
+    )
+
+
+def star_table(projection: exp.Expr) -> str:
+    """The table of t.*, and nothing for *."""
+    return str(projection.table).lower() if isinstance(projection, exp.Column) else ""
+
+
+def distinct_names(outputs: tuple[Output, ...], tree: exp.Expr) -> tuple[Output, ...]:
+    """The outputs; refused if two have one name, because rows are objects by name."""
+    seen: set[str] = set()
+    for output in outputs:
+        if output.name in seen:
+            reason = f"Two columns are called {output.name[:100]}."
+            raise refusal("duplicate-column", reason, tree, hint="Give one an alias.")
+        seen.add(output.name)
+    return outputs
+
+
+def _expanded(projection: exp.Expr, name: str, sources: Sources) -> list[tuple[exp.Expr, str, Origin | None]]:
+    if is_star(projection):
+        table = star_table(projection)
+        if table and table not in sources:
+            raise refusal("unknown-table", f"There is no table {table[:100]} here.", projection)
+        return [
+            (exp.column(output.name, table=alias, quoted=True), output.name, (alias, output))
+            for alias, outputs in sources.items()
+            if table in ("", alias)
+            for output in outputs
+        ]
+    body = projection.unalias()
+    return [(body, name, _origin(body, sources))]
+
+
+def _origin(body: exp.Expr, sources: Sources) -> Origin | None:
+    """The one source column that the projection passes on, if that is all it does."""
+    if not isinstance(body, exp.Column):
+        return None
+    table, name = str(body.table).lower(), str(body.name).lower()
+    found = [
+        (alias, output)
+        for alias, outputs in sources.items()
+        for output in outputs
+        if table in ("", alias) and output.name == name
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _table(name: str) -> exp.Table:
+    return exp.table_(name, db="main", catalog="public", quoted=True)

@@ -1,0 +1,117 @@
+"""The workers of each dataset, opened when first needed, and moved on when a load made another snapshot current."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from threading import Lock
+
+from queries.plan import Aggregation, Axis
+from queries.twin import twin_statements
+from queries.vault import SecretKeys, Snapshot
+from queries.worker_pool import SnapshotFiles, WorkerPool, WorkerSettings
+from queries.worker_process import Deadlines, WorkerProcess
+from service.settings import Settings
+
+_REMEMBERED = 4_096
+_MIB = 1 << 20
+ROW_LIMIT = 1_000_000
+
+
+class DatasetEngine:
+    """One snapshot's workers, with what is known of public facts: they do not change within a snapshot."""
+
+    def __init__(self, pool: WorkerPool) -> None:
+        self._pool = pool
+        self._sizes: dict[Axis, int] = {}
+        self._prepared: set[str] = set()
+        self._tried: set[tuple[str, tuple[bytes, ...]]] = set()
+
+    @contextmanager
+    def vault(self) -> Iterator[WorkerProcess]:
+        """A worker that can release; raises EngineUnavailableError if none gets free."""
+        with self._pool.vault() as worker:
+            yield worker
+
+    def domain_size(self, axis: Axis) -> int:
+        """The number of keys on an axis."""
+        if axis not in self._sizes:
+            if len(self._sizes) >= _REMEMBERED:
+                self._sizes.clear()
+            self._sizes[axis] = self._pool.domain_size(axis)
+        return self._sizes[axis]
+
+    def prepare(self, aggregation: Aggregation) -> None:
+        """Run the aggregation on empty tables."""
+        if aggregation.digest in self._prepared:
+            return
+        self._pool.prepare(aggregation)
+        if len(self._prepared) >= _REMEMBERED:
+            self._prepared.clear()
+        self._prepared.add(aggregation.digest)
+
+    def try_out(self, sql: str, tables: Mapping[str, bytes]) -> None:
+        """Run the rest of a statement on empty tables; raises PostprocessError."""
+        key = (sql, tuple(tables.values()))
+        if key in self._tried:
+            return
+        self._pool.postprocess(sql, tables, ROW_LIMIT)
+        if len(self._tried) >= _REMEMBERED:
+            self._tried.clear()
+        self._tried.add(key)
+
+    def postprocess(self, sql: str, tables: Mapping[str, bytes], row_limit: int) -> bytes:
+        """The rows of the rest of a statement over released and public tables."""
+        return self._pool.postprocess(sql, tables, row_limit)
+
+
+class Engines:
+    """The engines by dataset."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = Lock()
+        self._pools: dict[str, WorkerPool] = {}
+        self._open: dict[str, tuple[str, DatasetEngine]] = {}
+
+    def of(self, snapshot: Snapshot) -> DatasetEngine:
+        """The workers that have this snapshot open."""
+        known = self._open.get(snapshot.dataset)
+        if known is not None and known[0] == snapshot.id:
+            return known[1]
+        with self._lock:
+            known = self._open.get(snapshot.dataset)
+            if known is None or known[0] != snapshot.id:
+                known = (snapshot.id, DatasetEngine(self._serve(snapshot)))
+                self._open[snapshot.dataset] = known
+            return known[1]
+
+    def close(self) -> None:
+        """End all workers."""
+        with self._lock:
+            for pool in self._pools.values():
+                pool.close()
+            self._pools.clear()
+            self._open.clear()
+
+    def _serve(self, snapshot: Snapshot) -> WorkerPool:
+        files = SnapshotFiles(
+            snapshot.id,
+            snapshot.directory / "private.duckdb",
+            snapshot.directory / "public.duckdb",
+            twin_statements(snapshot.policy),
+        )
+        pool = self._pools.get(snapshot.dataset)
+        if pool is not None:
+            pool.swap(files)
+            return pool
+        settings = self._settings
+        workers = WorkerSettings(
+            cache_directory=settings.data_dir.absolute() / "cache",
+            vault_workers=settings.workers,
+            memory_bytes=settings.worker_memory_mb * _MIB,
+            deadlines=Deadlines(release_seconds=settings.query_timeout_seconds),
+        )
+        vault_key = SecretKeys.open(settings.keys_dir).vault_key
+        pool = self._pools[snapshot.dataset] = WorkerPool(files, vault_key, workers)
+        return pool
