@@ -149,11 +149,7 @@ class Answering:
     def _buy(self, question: _Question, claim: Claim) -> Outcome:
         with self._engines.of(question.snapshot).vault() as worker:
             reservation = self._ledger.reserve(claim)
-            try:
-                self._ledger.begin(reservation.id)
-            except BaseException:
-                self._ledger.void(reservation.id, "not begun")
-                raise
+            self._ledger.begin(reservation.id)  # should this fail, the lease runs out and recovery decides
             return self._finish(question, reservation.id, worker)
 
     def _finish(self, question: _Question, reservation_id: str, worker: WorkerProcess) -> Outcome:
