@@ -69,7 +69,7 @@ def _with_problem(response: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _roles(app: FastAPI, path: str, method: str) -> tuple[str, ...]:
-    for route in app.routes:
+    for route in app.state.routes:
         if isinstance(route, APIRoute) and route.path_format == path and method.upper() in (route.methods or ()):
             return _roles_of(route.dependant)
     return ()

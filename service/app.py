@@ -82,8 +82,10 @@ def create_app(
         ],
     )
     app.state.context = context
-    for module in (queries, datasets, budgets, me, keys, audit, operations, pages):
-        app.include_router(module.router)
+    routers = [module.router for module in (queries, datasets, budgets, me, keys, audit, operations, pages)]
+    app.state.routes = [route for router in routers for route in router.routes]
+    for router in routers:
+        app.include_router(router)
     app.add_exception_handler(RequestValidationError, _refused)
     app.add_exception_handler(HTTPException, _refused)
     for kind in (ProblemError, QueryError, BudgetError):
@@ -175,7 +177,7 @@ def _problem(request: Request, error: Exception) -> Problem:
 def _allow(request: Request) -> dict[str, str]:
     """The Allow header: the methods of every route at the address."""
     methods: set[str] = set()
-    for route in request.app.routes:
+    for route in (*request.app.state.routes, *request.app.routes):
         if route.matches(request.scope)[0] is not Match.NONE:
             methods |= set(getattr(route, "methods", None) or ())
     methods |= {"HEAD"} if "GET" in methods else set()

@@ -57,10 +57,18 @@ class _Server(uvicorn.Server):
 
 def serve(app: FastAPI, settings: Settings, started: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM, then finish what is in flight and return; `started` gets the URL."""
-    config = uvicorn.Config(
+    # uvicorn raises the signal again once it has stopped: by then it has been obeyed.
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, lambda *_: None)
+    _Server(server_config(app, settings.host, settings.port), started).run()
+
+
+def server_config(app: FastAPI, host: str, port: int) -> uvicorn.Config:
+    """How the app is served: no logs but ours, bounded headers, ten seconds to finish at the end."""
+    return uvicorn.Config(
         app,
-        host=settings.host,
-        port=settings.port,
+        host=host,
+        port=port,
         http=_Protocol,
         ws="none",
         lifespan="on",
@@ -70,10 +78,6 @@ def serve(app: FastAPI, settings: Settings, started: Callable[[str], None]) -> N
         h11_max_incomplete_event_size=2 * HEADER_BYTES_MAX,
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
-    # uvicorn raises the signal again once it has stopped: by then it has been obeyed.
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(stop, lambda *_: None)
-    _Server(config, started).run()
 
 
 def _url(server: uvicorn.Server) -> str:

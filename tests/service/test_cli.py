@@ -1,0 +1,229 @@
+"""The command line: each command does its one thing, and refuses in one line without a traceback."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from typer.testing import CliRunner, Result
+
+from service.app import create_app, open_api_keys, open_ledger
+from service.cli import app
+from service.demo import DATASET
+from service.settings import Settings
+from tests.service.fakes import POLICY_TEXT, FakeAnswering, FakeCatalogue
+from tests.service.live import served
+
+KVITTO = Path(sys.executable).parent / "kvitto"
+SQL = "SELECT department, COUNT(*) AS lines FROM purchases GROUP BY department"
+
+
+def run(*arguments: str, **environment: str) -> Result:
+    return CliRunner().invoke(app, arguments, env={"COLUMNS": "200", **environment})
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("KVITTO_DATA_DIR", str(tmp_path / "var"))
+    return tmp_path
+
+
+@pytest.fixture
+def caller(settings: Settings, logs: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    ledger, catalogue, keys = open_ledger(settings), FakeCatalogue(), open_api_keys(settings)
+    texts = {role: keys.create(role, role)[1] for role in ("analyst", "officer")}
+    answering = FakeAnswering(ledger, catalogue)
+    service = create_app(settings, answering=answering, ledger=ledger, catalogue=catalogue, api_keys=keys)
+    with served(service) as url:
+        monkeypatch.setenv("KVITTO_URL", url)
+        monkeypatch.setenv("KVITTO_KEY", texts["analyst"])
+        yield texts
+
+
+def test_a_key_is_made_shown_once_listed_and_revoked(data: Path) -> None:
+    made = run("keys", "create", "maria", "--role", "analyst", "--days", "30")
+    assert made.exit_code == 0, made.output
+    text = made.stdout.strip()
+    assert re.fullmatch(r"kvitto_[a-z0-9]{12}_[A-Za-z0-9_-]{43}", text)
+    key_id = text.split("_")[1]
+    listed = run("keys", "list")
+    assert key_id in listed.stdout
+    assert text not in listed.output
+    assert run("keys", "revoke", key_id).exit_code == 0
+    assert run("keys", "revoke", "nothing").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("Maria", "--role", "analyst"), ("maria", "--role", "root"), ("maria", "--role", "admin", "--days", "0")],
+)
+def test_an_unfit_key_is_refused(data: Path, arguments: tuple[str, ...]) -> None:
+    refused = run("keys", "create", *arguments)
+    assert refused.exit_code != 0
+    assert "Traceback" not in refused.output
+
+
+def test_a_policy_is_checked_with_the_line_of_each_mistake(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY_TEXT)
+    assert run("policy", "check", str(policy)).exit_code == 0
+    policy.write_text(POLICY_TEXT.replace("max_units: 1000", "max_units: none"))
+    refused = run("policy", "check", str(policy))
+    assert refused.exit_code == 1
+    line = POLICY_TEXT.splitlines().index("max_units: 1000") + 1
+    assert f"{policy}:{line}: max_units" in refused.output
+
+
+def _write_purchases(directory: Path) -> Path:
+    path = directory / "purchases.csv"
+    path.write_text("household_id,day,amount\n1,2017-01-02,3.50\n2,2017-01-03,4.25\n")
+    return path
+
+
+def test_a_draft_comes_from_the_schema(tmp_path: Path) -> None:
+    drafted = run("policy", "draft", f"purchases={_write_purchases(tmp_path)}")
+    assert drafted.exit_code == 0, drafted.output
+    assert "amount" in drafted.stdout
+    assert "3.50" not in drafted.stdout
+
+
+def test_a_load_makes_a_snapshot_and_opens_its_accounts(data: Path) -> None:
+    policy = data / "policy.yaml"
+    policy.write_text(POLICY_TEXT)
+    loaded = run("load", str(policy), f"purchases={_write_purchases(data)}")
+    assert loaded.exit_code == 0, loaded.output
+    ledger = open_ledger(Settings())
+    assert [balance.account.id for balance in ledger.accounts("shop")] == [
+        "shop",
+        "shop/person/analyst",
+        "shop/person/dashboard",
+    ]
+    ledger.close()
+    assert run("load", str(policy), "purchases").exit_code == 1
+    assert run("load", str(policy), "purchases=/nothing/here.csv").exit_code == 1
+
+
+def test_a_synthetic_retailer_is_written(tmp_path: Path) -> None:
+    written = run("synth", str(tmp_path / "synth"), "--lines", "2000")
+    assert written.exit_code == 0, written.output
+    assert "purchases=" in written.stdout
+
+
+def test_questions_are_asked_and_quoted_over_http(caller: dict[str, str]) -> None:
+    asked = run("query", SQL, "--dataset", "shop", "--epsilon", "0.1")
+    assert asked.exit_code == 0, asked.output
+    assert "GROCERY" in asked.stdout
+    document = json.loads(run("query", SQL, "--dataset", "shop", "--json").stdout)
+    assert document["status"] == "done"
+    assert json.loads(run("quote", SQL, "--dataset", "shop").stdout)["cost"]
+
+
+def test_a_refusal_is_one_line_with_its_hint(caller: dict[str, str]) -> None:
+    refused = run("query", "SELECT household_id FROM purchases", "--dataset", "shop")
+    assert refused.exit_code == 1
+    assert "Hint: leave it out" in refused.output
+    assert "Traceback" not in refused.output
+
+
+def test_budgets_are_shown_and_changed_by_an_officer(caller: dict[str, str]) -> None:
+    assert "shop/person/analyst" in run("budget", "show").stdout
+    change = ("budget", "set", "shop/person/analyst", "--epsilon", "5", "--reason", "the study is over")
+    assert run(*change).exit_code == 1
+    assert run(*change, KVITTO_KEY=caller["officer"]).exit_code == 0
+    assert " 5 " in run("budget", "show", "shop/person/analyst").stdout
+
+
+def test_a_sound_ledger_verifies_and_a_changed_one_does_not(caller: dict[str, str], settings: Settings) -> None:
+    run("query", SQL, "--dataset", "shop")
+    place = {"KVITTO_DATA_DIR": str(settings.data_dir)}
+    sound = run("audit", "verify", **place)
+    assert sound.exit_code == 0, sound.output
+    assert "the ledger holds" in sound.stdout
+    assert run("audit", "verify", str(settings.data_dir / "ledger.db")).exit_code == 0
+    settings.anchor_file.write_text('{"seq":99999,"hash":"' + "0" * 64 + '"}')
+    assert run("audit", "verify", **place).exit_code == 1
+
+
+def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KVITTO_PORT", "many")
+    refused = run("keys", "list")
+    assert refused.exit_code == 1
+    assert "KVITTO_PORT" in refused.output
+
+
+class _Service:
+    """`kvitto serve --demo` as a child process."""
+
+    def __init__(self, data_dir: Path) -> None:
+        environment = {
+            **os.environ,
+            "KVITTO_DATA_DIR": str(data_dir),
+            "KVITTO_PORT": "0",
+            "KVITTO_LOG_LEVEL": "warning",
+        }
+        self.process = subprocess.Popen(
+            [KVITTO, "serve", "--demo"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        self.lines: list[str] = []
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+            if line.startswith("curl"):
+                break
+
+    @property
+    def url(self) -> str:
+        return next(word for word in self.lines[0].split() if word.startswith("http"))
+
+    def stop(self) -> tuple[int, str]:
+        self.process.send_signal(signal.SIGINT)
+        _, errors = self.process.communicate(timeout=30)
+        return self.process.returncode, errors
+
+
+def _paste(line: str) -> httpx.Response:
+    """What a shell makes of a curl line, sent without curl."""
+    shown = f'curl() {{ {sys.executable} -c "import json, sys; print(json.dumps(sys.argv[1:]))" "$@"; }}\n{line}'
+    words = json.loads(subprocess.run(["bash", "-c", shown], capture_output=True, text=True, check=True).stdout)
+    headers = dict(words[at + 1].split(": ", 1) for at, word in enumerate(words) if word == "-H")
+    return httpx.post(words[1], headers=headers, content=words[words.index("-d") + 1], timeout=60)
+
+
+def test_the_demo_serves_stops_cleanly_and_keeps_keys_and_budgets(tmp_path: Path) -> None:
+    data_dir = tmp_path / "a place with 'quotes'"
+    first = _Service(data_dir)
+    answer = _paste(first.lines[-1])
+    assert answer.status_code == 201, answer.text
+    keys_file = data_dir / "demo-keys.json"
+    assert keys_file.stat().st_mode & 0o777 == 0o600
+    keys: dict[str, str] = json.loads(keys_file.read_text())
+    assert list(keys) == ["analyst", "dashboard", "officer", "officer2", "auditor", "admin"]
+    spent = _spent(first.url, keys)
+    code, errors = first.stop()
+    assert code == 0
+    assert "Traceback" not in errors
+    started = time.monotonic()
+    second = _Service(data_dir)
+    assert time.monotonic() - started < 30
+    assert json.loads(keys_file.read_text()) == keys
+    assert _spent(second.url, keys) == spent
+    assert _paste(second.lines[-1]).content == answer.content
+    code, errors = second.stop()
+    assert code == 0
+    assert "Traceback" not in errors
+
+
+def _spent(url: str, keys: dict[str, str]) -> Any:
+    headers = {"Authorization": f"Bearer {keys['auditor']}"}
+    return httpx.get(f"{url}/v1/budgets/{DATASET}", headers=headers).json()["spent"]
