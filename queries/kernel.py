@@ -139,13 +139,14 @@ def close_unit(
 ) -> None:
     """Bound and weight the open unit's sums, add them to `out`, and forget the unit."""
     total = opened[UNIT_GROUPS]
-    content, known = np.uint64(0), False
+    content = np.uint64(0)
+    for most in blocks[:, MAX_GROUPS]:
+        if 0 <= most < total and not content:  # before any clamp, so that all blocks draw alike
+            content = _content(priorities, touched, sums, total)
     for block in range(len(blocks)):
         first, last, most = blocks[block, FIRST], blocks[block, LAST], blocks[block, MAX_GROUPS]
         groups, bounded, count = touched, sums, total
         if 0 <= most < total:
-            if not known:  # of the sums as they are before the first draw: the same for all blocks that draw
-                content, known = _content(priorities, touched, sums, total), True
             kept = _draw(priorities, touched, total, content, most)
             groups, bounded, count = touched[kept], np.empty((len(sums), most), np.int64), most
             for measure in range(first, last):
