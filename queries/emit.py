@@ -8,8 +8,10 @@ between two runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from math import isfinite
+from types import MappingProxyType
 
 from queries.errors import IllegalPlanError
 from queries.plan import (
@@ -23,6 +25,7 @@ from queries.plan import (
     Kind,
     Literal,
     MeasureKind,
+    PublicKeys,
     Relation,
     Scan,
     SeriesAxis,
@@ -38,24 +41,42 @@ Units = tuple[int, int] | None
 _EPOCH = "DATE '1970-01-01'"
 
 
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """How a group id is found: the tables to make first, the sources that they replace, the joins, and the id."""
+
+    tables: tuple[tuple[str, str], ...]
+    replaced: Mapping[int, str]
+    joins: str
+    id: str
+
+
+def lookups(aggregation: Aggregation) -> tuple[tuple[str, str], ...]:
+    """Name and SELECT of each small table that `contributions` reads, in the order in which they can be made.
+
+    They depend on public tables only: the axes `(id, k0, …, _part)`, where `_part` is an id times its stride, and
+    in place of a public source that an axis is over, its needed columns with their part.
+    """
+    keys = aggregation.keys
+    return _public_groups(aggregation, keys).tables if isinstance(keys, PublicKeys) else ()
+
+
 def contributions(aggregation: Aggregation, units: Units) -> str:
     """Rows `(u INTEGER, g INTEGER, v0 BIGINT, …)` of the contribution matrix, for the units in the half-open range.
 
     `g` is the group id: mixed radix over the axes in order, the first one slowest. Rows whose key is on no axis are
-    absent or have a NULL g.
+    absent or have a NULL g. Reads the tables of `lookups`, or `candidates` where keys are thresholded.
     """
     relation = aggregation.source
-    if isinstance(aggregation.keys, ThresholdKeys):
-        matches = [
-            f"candidates.k{i} IS NOT DISTINCT FROM {_sql(e)}" for i, e in enumerate(aggregation.keys.expressions)
-        ]
-        with_clause, joins, group = "", f" JOIN candidates ON {' AND '.join(matches)}", "candidates.id"
+    keys = aggregation.keys
+    if isinstance(keys, PublicKeys):
+        groups = _public_groups(aggregation, keys)
     else:
-        with_clause, joins, group = _public_groups(aggregation.keys.keys)
-    values = _values(aggregation)
-    columns = [f"{_unit(relation)} AS u", f"CAST({group} AS INTEGER) AS g"]
-    columns += [f"{value} AS v{index}" for index, value in enumerate(values)]
-    return f"{with_clause}SELECT {', '.join(columns)} FROM {_from(relation, units)}{joins}{_where(relation)}"
+        groups = _Groups((), {}, _matching("candidates", keys.expressions), "candidates.id")
+    columns = [f"{_unit(relation)} AS u", f"CAST({groups.id} AS INTEGER) AS g"]
+    columns += [f"{value} AS v{index}" for index, value in enumerate(_values(aggregation))]
+    rows = f"{_from(relation, units, groups.replaced)}{groups.joins}{_where(relation)}"
+    return f"SELECT {', '.join(columns)} FROM {rows}"
 
 
 def value_columns(aggregation: Aggregation) -> tuple[int, ...]:
@@ -101,27 +122,58 @@ def candidates(aggregation: Aggregation) -> str:
     )
 
 
-def _public_groups(keys: tuple[Key, ...]) -> tuple[str, str, str]:
-    """The WITH clause, the joins and the group id of public keys. An axis of known arithmetic needs no join."""
-    ctes: list[str] = []
-    joins: list[str] = []
-    parts: list[str] = []
-    stride: int | None = 1  # None once an axis was met whose size only the engine knows
-    stride_sql = "1"
-    for index, key in reversed(list(enumerate(keys))):
-        size = _known_size(key.axis)
-        if _is_plain_series(key.axis) and isinstance(key.axis, SeriesAxis) and stride is not None:
-            parts.append(f"({_series_id(key.expressions[0], key.axis)}) * {stride}")
+def _public_groups(aggregation: Aggregation, keys: PublicKeys) -> _Groups:
+    """The groups of public keys. A series without gaps needs no table, and a public source no second join."""
+    tables: list[tuple[str, str]] = []
+    replaced: dict[int, str] = {}
+    joins, parts, stride = "", [], "1"
+    for index, key in reversed(list(enumerate(keys.keys))):  # the last axis has stride 1
+        name, size = f"axis{index}", _known_size(key.axis)
+        if size is not None and isinstance(key.axis, SeriesAxis):
+            parts.append(f"({_series_id(key.expressions[0], key.axis)}) * ({stride})")
+            stride = f"{stride} * {size}"
+            continue
+        tables.append((name, f"SELECT *, id * ({stride}) AS _part FROM ({axis(key.axis)}) AS a"))
+        join = _matching(name, key.expressions)
+        source = _replaceable(aggregation.source, key)
+        if source is None:
+            joins += join
+            parts.append(f"{name}._part")
         else:
-            name = f"axis{index}"
-            ctes.append(f"{name} AS MATERIALIZED (SELECT *, id * ({stride_sql}) AS part FROM ({axis(key.axis)}) AS a)")
-            same = [f"{name}.k{i} IS NOT DISTINCT FROM {_sql(e)}" for i, e in enumerate(key.expressions)]
-            joins.append(f" JOIN {name} ON {' AND '.join(same)}")
-            parts.append(f"{name}.part")
-        stride = stride * size if stride is not None and size is not None else None
-        stride_sql = f"{stride_sql} * ({size if size is not None else axis_count(key.axis)})"
-    with_clause = f"WITH {', '.join(ctes)} " if ctes else ""
-    return with_clause, "".join(joins), " + ".join(parts) if parts else "0"
+            replaced[source] = f"lookup{source}"
+            tables.append((f"lookup{source}", _lookup(aggregation, source, f"{name}._part", join)))
+            parts.append(f"s{source}._part")
+        stride = f"{stride} * (SELECT count(*) FROM {name})"
+    return _Groups(tuple(tables), replaced, joins, " + ".join(parts) if parts else "0")
+
+
+def _matching(table: str, keys: tuple[Expression, ...]) -> str:
+    """The join with a table of keys k0, …: NULL is a key like any other."""
+    same = [f"{table}.k{i} IS NOT DISTINCT FROM {_sql(key)}" for i, key in enumerate(keys)]
+    return f" JOIN {table} ON {' AND '.join(same)}"
+
+
+def _replaceable(relation: Relation, key: Key) -> int | None:
+    """The public table that the key is over, if that is one inner-joined source."""
+    sources = {column.source for expression in key.expressions for column in columns_of(expression)}
+    if len(sources) != 1 or not isinstance(key.axis, TableAxis):
+        return None
+    source = sources.pop()
+    inner = source == 0 or not relation.joins[source - 1].left
+    return source if inner and not relation.sources[source].private else None
+
+
+def _lookup(aggregation: Aggregation, source: int, part: str, join: str) -> str:
+    """The columns of a public source that the aggregation reads, for the rows that pass the source's own conditions."""
+    relation = aggregation.source
+    values = [m.value for block in aggregation.all_blocks for m in block.measures if m.value is not None]
+    others = [on for each in relation.joins for on in each.on]
+    expressions = (*relation.where, *others, *values, *aggregation.keys.expressions)
+    names = sorted({c.name for e in expressions for c in columns_of(e) if c.source == source})
+    columns = ", ".join([f"s{source}.{_name(name)}" for name in names] + [f"{part} AS _part"])
+    own = [_sql(e) for e in relation.where if {c.source for c in columns_of(e)} == {source}]
+    where = f" WHERE {' AND '.join(own)}" if own else ""
+    return f"SELECT {columns} FROM {_source(relation.sources[source], source, None)}{join}{where}"
 
 
 def _known_size(node: Axis) -> int | None:
@@ -182,9 +234,9 @@ def _value(kind: MeasureKind, value: Expression) -> str:
     return f"CAST(CASE WHEN {_sql(value)} THEN 1 ELSE 0 END AS BIGINT)"
 
 
-def _from(relation: Relation, units: Units) -> str:
-    """The joined sources s0, s1, …: private ones on the unit, always."""
-    text = _source(relation.first, 0, units)
+def _from(relation: Relation, units: Units, replaced: Mapping[int, str] = MappingProxyType({})) -> str:
+    """The joined sources s0, s1, …: private ones on the unit, always; `replaced` ones are read from those tables."""
+    text = _source(relation.first, 0, units, replaced.get(0))
     first_private = 0 if relation.first.private else None
     for index, join in enumerate(relation.joins, start=1):
         conditions = [_sql(condition) for condition in join.on]
@@ -193,11 +245,15 @@ def _from(relation: Relation, units: Units) -> str:
         if join.source.private and first_private is None:
             first_private = index
         kind = "LEFT JOIN" if join.left else "JOIN"
-        text += f" {kind} {_source(join.source, index, units)} ON {' AND '.join(conditions) or 'TRUE'}"
+        text += (
+            f" {kind} {_source(join.source, index, units, replaced.get(index))} ON {' AND '.join(conditions) or 'TRUE'}"
+        )
     return text
 
 
-def _source(source: Source, index: int, units: Units) -> str:
+def _source(source: Source, index: int, units: Units, replacement: str | None = None) -> str:
+    if replacement is not None:
+        return f"{replacement} AS s{index}"
     if not isinstance(source, Scan):
         columns = [f"{_sql(value)} AS c{i}" for i, value in enumerate(source.values)]
         if source.private:

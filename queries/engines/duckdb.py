@@ -73,6 +73,7 @@ class DuckDBEngine:
     def exact_sums(self, aggregation: Aggregation) -> ExactSums:
         if not isinstance(aggregation.keys, ThresholdKeys):
             keys = self._product(emit.axes(aggregation))
+            self._make_lookups(aggregation)
             return self._summed(aggregation, keys, None)
         self._connection.execute(f"CREATE OR REPLACE TABLE candidates AS {emit.candidates(aggregation)}")
         try:
@@ -91,8 +92,14 @@ class DuckDBEngine:
         """Run every statement of the aggregation for its errors alone: meant for empty tables."""
         if isinstance(aggregation.keys, ThresholdKeys):
             self._connection.execute(f"CREATE OR REPLACE TABLE candidates AS {emit.candidates(aggregation)}")
+        self._make_lookups(aggregation)
         for statement in (*emit.axes(aggregation), emit.contributions(aggregation, (0, 1))):
             self._connection.execute(statement).fetchmany(1)
+
+    def _make_lookups(self, aggregation: Aggregation) -> None:
+        """Make the small public tables that the contributions read; the next aggregation overwrites them."""
+        for name, select in emit.lookups(aggregation):
+            self._connection.execute(f"CREATE OR REPLACE TABLE {name} AS {select}")
 
     def _product(self, statements: tuple[str, ...]) -> pa.Table:
         """All combinations of the axes' keys, the first axis varying slowest."""
