@@ -303,11 +303,11 @@ class _Check:
     def _require_path(self, seq: int, payload: dict[str, Any], path: list[str]) -> None:
         """Checks that the entry states exactly the balances that follow from the entries before it, and itself."""
         expected = [{"account_id": account_id, **self.accounts[account_id].amounts} for account_id in path]
-        if sorted(map(_canonical, payload["postings"])) != sorted(map(_canonical, expected)):
+        if _by_account(payload["postings"]) != _by_account(expected):
             self._found(seq, "states balances that do not follow from the entries")
 
     def _compare_postings(self, seq: int, stated: list[dict[str, Any]], posted: list[dict[str, Any]]) -> None:
-        if sorted(map(_canonical, stated)) != sorted(map(_canonical, posted)):
+        if _by_account(stated) != _by_account(posted):
             self._found(seq, "has postings other than it states")
 
     def _postings(self) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -334,6 +334,10 @@ class _Check:
 
     def _found(self, seq: int, problem: str) -> None:
         self.problems.append(f"Entry {seq} {problem}.")
+
+
+def _by_account(postings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(postings, key=lambda posting: str(posting["account_id"]))
 
 
 def _canonical(value: object) -> str:

@@ -250,7 +250,8 @@ class SqlLedger:
         return None if row is None else _to_record(row)
 
     def entries(self, *, after_seq: int, limit: int, account_id: str | None = None) -> tuple[Entry, ...]:
-        query = sa.select(ENTRIES).where(ENTRIES.c.seq > after_seq).order_by(ENTRIES.c.seq).limit(limit)
+        seq = ENTRIES.c.seq if account_id is None else POSTINGS.c.seq  # the column whose index gives the order
+        query = sa.select(ENTRIES).where(seq > after_seq).order_by(seq).limit(limit)
         if account_id is not None:
             query = query.join(POSTINGS, POSTINGS.c.seq == ENTRIES.c.seq).where(POSTINGS.c.account_id == account_id)
         with self.reading() as connection:

@@ -167,6 +167,22 @@ class LedgerContract:
         assert ledger.balance(ADA.id) == Balance(ADA, PERSON_CAP, ZERO, ZERO)
         assert ledger.outcome("q_a") is None
 
+    @pytest.mark.parametrize("end", ["void", "settle", "fail"])
+    def test_ending_one_reservation_leaves_the_others_alone(self, ledger: Ledger, end: str) -> None:
+        ledger.reserve(claim_of("other", 100))
+        ledger.reserve(claim_of("a", 30))
+        if end == "void":
+            ledger.void("q_a", "busy")
+        else:
+            ledger.begin("q_a")
+            steps = {
+                "settle": lambda: ledger.settle("q_a", outcome_of("a"), ()),
+                "fail": lambda: ledger.fail("q_a", outcome_of("a")),
+            }
+            steps[end]()
+        for account in (ADA, DATASET):
+            assert amounts(ledger.balance(account.id)) == (0 if end == "void" else 30, 100)
+
     @pytest.mark.parametrize(
         ("reached", "refused"),
         [
