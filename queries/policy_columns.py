@@ -282,6 +282,15 @@ _TYPED: Mapping[str, Callable[[object, int], Scalar]] = {
 }
 
 
+def _declared_value(cell: object, column: Column) -> Scalar:
+    value = typed_value(cell, column.type, column.scale)
+    if column.domain is not None and value not in column.domain:
+        raise mistake("is outside the column's domain")
+    if column.range is not None and not column.range[0] <= value <= column.range[1]:  # type: ignore[operator]
+        raise mistake("is outside the column's range")
+    return value
+
+
 def _typed_row(row: object, columns: Mapping[str, Column]) -> tuple[Scalar | None, ...]:
     """A declared row: a mapping by column, a list in column order, or the bare value of a table of one column."""
     if isinstance(row, Mapping):
@@ -298,7 +307,7 @@ def _typed_row(row: object, columns: Mapping[str, Column]) -> tuple[Scalar | Non
         if cell is None and not column.nullable:
             raise mistake(f"{name} is missing and is not nullable")
         try:
-            typed.append(None if cell is None else typed_value(cell, column.type, column.scale))
+            typed.append(None if cell is None else _declared_value(cell, column))
         except ValueError as error:
             raise mistake(f"{name} {error}") from None
     return tuple(typed)

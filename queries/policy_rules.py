@@ -230,6 +230,8 @@ def _sensitive_columns(path: Path, policy: Policy, index: int, table: Table) -> 
         for position, value in enumerate(group.values):
             if not isinstance(value, expected):
                 yield (*path, "values", position), f"must be of the column's type: {column.type}"
+            elif column.domain is not None and value not in column.domain:
+                yield (*path, "values", position), f"is not in the domain of '{group.table}.{group.column}'"
     if table.key is None:
         yield (*path, "table"), f"'{group.table}' needs a key"
     if group.parent is None:

@@ -19,7 +19,7 @@ _INT32_MAX = 2**31 - 1
 _NARROW_INTEGERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
 _INTEGERS = {*_NARROW_INTEGERS, "HUGEINT", "UBIGINT"}
 _FLOATS = {"FLOAT", "DOUBLE"}
-_DATES = {"DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"}
+_DATES = {"DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE"}
 # A double beyond this cannot be a stored integer; it is clamped on the way to 64 bits where a range is declared.
 _FLOAT_LIMIT = "9e18::DOUBLE"
 

@@ -58,15 +58,18 @@ def load_snapshot(  # the contract of a load: what, from where, under which keys
     now = datetime.now(UTC)
     with loading(home) as snapshots:
         snapshot_id = new_snapshot_id(now)
+        opt_outs = _read_opt_outs(home, keys)
         building = snapshots / f"{BUILDING_PREFIX}{snapshot_id}"
         building.mkdir(mode=0o700)
-        opt_outs = _read_opt_outs(home, keys)
         day = as_of or policy.retention.as_of or now.date()
         kept_from = day - timedelta(days=policy.retention.days)
-        public_rows = _build(building, policy, sources, PrivateLoad(keys, kept_from, opt_outs), memory_mb, tell)
-        _write(building / "policy.yaml", policy_text)
-        _write(building / "manifest.json", _manifest(policy, policy_text, keys, kept_from, now, public_rows))
-        snapshot = publish(home, building, snapshot_id)
+        try:
+            public_rows = _build(building, policy, sources, PrivateLoad(keys, kept_from, opt_outs), memory_mb, tell)
+            _write(building / "policy.yaml", policy_text)
+            _write(building / "manifest.json", _manifest(policy, policy_text, keys, kept_from, now, public_rows))
+            snapshot = publish(home, building, snapshot_id)
+        finally:
+            shutil.rmtree(building, ignore_errors=True)  # gone already, under its final name, when all went well
         prune(home, snapshot_id)
     tell("done", 1.0)
     return snapshot
@@ -124,7 +127,7 @@ def _failures_without_values() -> Iterator[None]:
     """Turns DuckDB's errors, whose texts can quote rows, into LoadErrors that do not."""
     try:
         yield
-    except duckdb.Error as error:
+    except (duckdb.Error, OSError) as error:
         text = str(error)
         ours = text.partition(FAILURE_MARK)[2]
         kind = type(error).__name__

@@ -24,7 +24,7 @@ def load_public_tables(
     for name, table in policy.public_tables().items():
         enums = create_enums(connection, "public_vault", name, table)
         listed = table.values is not None
-        rows = _listed_rows(table) if listed else converted_rows(name, table, sources[name], enums)
+        rows = _listed_rows(table, enums) if listed else converted_rows(name, table, sources[name], enums)
         order = identifier(table.key) if table.key else "ALL"
         connection.execute(f"CREATE TABLE {qualified('public_vault', name)} AS SELECT * FROM ({rows}) ORDER BY {order}")
         _check_key(connection, name, table)
@@ -70,9 +70,9 @@ def converted_rows(name: str, table: Table, source: Source, types: Mapping[str, 
     return f"SELECT {stored} FROM (SELECT {clamped} FROM ({source_rows}) WHERE {where})"
 
 
-def _listed_rows(table: Table) -> str:
+def _listed_rows(table: Table, enums: Mapping[str, str]) -> str:
     """A SELECT of the rows that stand in the policy."""
-    types = [storage_type(column) for column in table.columns.values()]
+    types = [enums.get(name) or storage_type(column) for name, column in table.columns.items()]
     rows = [", ".join(_cells(row, table)) for row in table.values or ()]
     names = [identifier(name) for name in table.columns]
     listed = ", ".join(f"CAST({name} AS {type_}) AS {name}" for name, type_ in zip(names, types, strict=True))

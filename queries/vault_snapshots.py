@@ -102,8 +102,9 @@ def loading(home: Path) -> Iterator[Path]:
 
     Raises LoadError if another load holds the lock. The lock goes with the process that holds it.
     """
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
     snapshots = home / "snapshots"
-    snapshots.mkdir(parents=True, exist_ok=True, mode=0o700)
+    snapshots.mkdir(exist_ok=True, mode=0o700)
     with (home / "load.lock").open("w", encoding="ascii") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

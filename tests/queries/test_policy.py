@@ -1,5 +1,6 @@
 """Policies: what is accepted, and that every mistake is named with its line."""
 
+import re
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -10,7 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from queries.errors import PolicyError
-from queries.policy import Policy, load_policy
+from queries.policy import (
+    Bound,
+    Budget,
+    Column,
+    PersonBudget,
+    Policy,
+    QueryLimits,
+    Retention,
+    SensitiveGroup,
+    Table,
+    Unit,
+    load_policy,
+)
 
 FIXTURES = Path(__file__).parents[1] / "sql" / "policy"
 VALID = sorted((FIXTURES / "valid").glob("*.yaml"))
@@ -107,6 +120,13 @@ def test_a_sensitive_group_is_denied_coarsened_or_open_for_its_purposes(
         "_original_product_id",
     )
     assert policy.sensitive_reference("cards") is None
+
+
+def test_every_entry_of_a_policy_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "policy.md").read_text(encoding="utf-8")
+    models = (Policy, Unit, Budget, QueryLimits, PersonBudget, Table, Column, Bound, Retention, SensitiveGroup)
+    entries = {entry for model in models for entry in model.model_fields}
+    assert [entry for entry in sorted(entries) if not re.search(rf"\b{entry}\b", page)] == []
 
 
 def test_a_large_file_is_refused_before_it_is_read() -> None:

@@ -89,7 +89,7 @@ def test_integers_and_dates_are_clamped_and_null_stays_null(shop: Shop) -> None:
         ("51", "DATE '2031-01-01'", (50, "2026-12-31")),
         ("NULL::INTEGER", "TIMESTAMP '2026-03-04 23:59:59'", (None, "2026-03-04")),
         ("'49'", "'2026-03-04'", (49, "2026-03-04")),
-        ("49.0::DOUBLE", "DATE '2026-03-04'", (49, "2026-03-04")),
+        ("49.0::DOUBLE", "TIMESTAMPTZ '2026-03-03 23:30:00-05'", (49, "2026-03-04")),
     ):
         snapshot = replace(nullable, lines=one_line(pieces=pieces, day=day)).load()
         assert rows(shop, snapshot, query) == [stored]
