@@ -77,10 +77,11 @@ def test_quote_datasets_budget_and_history(live: Live) -> None:
     assert live.client.budget("shop/person/analyst")[0]["cap"]["epsilon"] == "3"
 
 
-def test_a_long_history_is_read_to_its_end(live: Live) -> None:
-    for _ in range(205):
+def test_a_long_history_is_read_to_its_end(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.client._PAGE", 3)
+    for _ in range(7):
         live.client.query("SELECT 'repeat'", dataset="shop")
-    assert len(live.client.history(dataset="shop")) == 205
+    assert len(live.client.history(dataset="shop")) == 7
 
 
 def test_a_refusal_raises_with_its_hint_and_position(live: Live) -> None:
