@@ -114,9 +114,12 @@ def _referenced(expression: Expression, node: Node, schema: Schema) -> TableAxis
     table = schema.table(table_name)
     if table is None:
         return None
-    return TableAxis(
-        table.relation, (table.columns[column_name],), with_null=schema.nullable(node.relation, expression)
-    )
+    target = table.columns[column_name]
+    own = [part for part in node.relation.where if set(columns_of(part)) == {expression}]
+    narrowed = tuple(_over_v(part, expression, target) for part in own)
+    relation = Relation(table.relation.first, (), (*table.relation.where, *narrowed))
+    with_null = schema.nullable(node.relation, expression) and not _excludes_null(narrowed)
+    return TableAxis(relation, (target,), with_null=with_null)
 
 
 def _declared(expression: Expression, node: Node, schema: Schema) -> Axis | None:
@@ -221,7 +224,7 @@ def _excludes_null(where: tuple[Expression, ...]) -> bool:
     return any(isinstance(part, Call) and part.function in comparisons for part in where)
 
 
-def _over_v(expression: Expression, column: Column, variable: Column) -> Expression:
+def _over_v(expression: Expression, column: Column, variable: Expression) -> Expression:
     if expression == column:
         return variable
     if isinstance(expression, Call):

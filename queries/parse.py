@@ -74,9 +74,10 @@ _ALLOWED: dict[type[exp.Expr], frozenset[str]] = {
         "kind start start_side end end_side": (exp.WindowSpec,),
         "this expression offset default": (exp.Lag, exp.Lead),
         "this format": (exp.TimeToStr,),
+        f"{_PLAIN} negate": (exp.Like, exp.ILike),
         f"{_PLAIN} typed safe": (
             *(exp.And, exp.Or, exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Is, exp.NullSafeEQ),
-            *(exp.NullSafeNEQ, exp.Like, exp.ILike, exp.StartsWith, exp.Contains, exp.DPipe, exp.Add, exp.Sub, exp.Mul),
+            *(exp.NullSafeNEQ, exp.StartsWith, exp.Contains, exp.DPipe, exp.Add, exp.Sub, exp.Mul),
             *(exp.Div, exp.IntDiv, exp.Mod, exp.Filter, exp.Extract, exp.Nullif, exp.Left, exp.Right, exp.Pow),
         ),
     }.items()

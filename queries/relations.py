@@ -144,7 +144,10 @@ class _Checker:
         columns: Named = dict(table.columns)
         if table.unit_column is not None:
             return Typed(View(table.relation, {table.unit_column: UnitColumn(0), **columns}), None)
-        return Typed(View(table.relation, columns), public_table(name, tuple(columns)))
+        return Typed(
+            View(table.relation, columns),
+            public_table(name, {column: value.type.scale for column, value in table.columns.items()}),
+        )
 
     def _select(self, tree: exp.Select, env: Environment) -> Typed:
         items = self._items(tree, env)

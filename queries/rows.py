@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from sqlglot import exp
 
@@ -30,10 +32,11 @@ class Rows:
     table: str | None = None  # the public table that this is, unchanged
 
 
-def public_table(name: str, columns: tuple[str, ...]) -> Rows:
-    """All of a public table."""
-    tree = exp.select(*[exp.column(column, quoted=True) for column in columns]).from_(_table(name))
-    return Rows(tree, tuple(Output(column, "dimension") for column in columns), table=name)
+def public_table(name: str, columns: Mapping[str, int]) -> Rows:
+    """All of a public table; `columns` are its names, each with its number of decimals as stored."""
+    tree = exp.select(*[_shown(column, scale) for column, scale in columns.items()]).from_(_table(name))
+    outputs = tuple(Output(column, "dimension") for column in columns)
+    return Rows(tree, outputs, table=None if any(columns.values()) else name)
 
 
 def from_item(rows: Rows, alias: str) -> exp.Expr:
@@ -149,6 +152,16 @@ def _origin(body: exp.Expr, sources: Sources) -> Origin | None:
         if table in ("", alias) and output.name == name
     ]
     return found[0] if len(found) == 1 else None
+
+
+def _shown(name: str, scale: int) -> exp.Expr:
+    """The stored column in its own units: decimals are stored as integers of the last place."""
+    column = exp.column(name, quoted=True)
+    if scale == 0:
+        return column
+    place = exp.cast(exp.Literal.string(f"{Decimal(1).scaleb(-scale):f}"), f"DECIMAL({scale + 1}, {scale})")
+    value = exp.cast(exp.Mul(this=exp.cast(column, "DECIMAL(19, 0)"), expression=place), f"DECIMAL(19, {scale})")
+    return exp.alias_(value, name, quoted=True)
 
 
 def _table(name: str) -> exp.Table:

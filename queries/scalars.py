@@ -283,7 +283,8 @@ def _like(function: Function) -> Callable[[exp.Expr, Convert], Expression]:
         text, pattern = _text(convert(node.this), node), convert(node.expression)
         if not isinstance(pattern, Literal) or pattern.type != VARCHAR:
             raise refusal("type-mismatch", "The pattern must be a text written in the statement.", node)
-        return call(function, BOOLEAN, text, pattern)
+        found = call(function, BOOLEAN, text, pattern)
+        return _negated(found) if node.args.get("negate") else found
 
     return build
 

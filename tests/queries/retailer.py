@@ -1,0 +1,148 @@
+"""A retailer of forty households: loaded into a vault for the engine, and as plain tables for the oracle.
+
+Its bounds are so high that nothing is clipped, so with silent noise the engine's answers are the oracle's.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from queries.engines.duckdb import DuckDBEngine, attach, connect
+from queries.plan import Axis
+from queries.planner import QueryPlan, options_of, plan, price
+from queries.policy import load_policy
+from queries.postprocess import answer_columns, answer_rows, stored_table
+from queries.release import release
+from queries.schema import Schema
+from queries.vault import SecretKeys, load_snapshot
+from queries.worker_roles import PublicRole
+from queries.worker_wire import Postprocess
+
+SQL = Path(__file__).parents[1] / "sql"
+POLICY_TEXT = (SQL / "retailer" / "policy.yaml").read_text(encoding="utf-8")
+POLICY = load_policy(POLICY_TEXT)
+SCHEMA = Schema(POLICY)
+ROWS = (SQL / "retailer" / "rows.sql").read_text(encoding="utf-8")
+TABLES = ("lines", "customers", "products", "stores")
+RHO_NANO = 10**9
+Row = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One block of a fixture file: `-- word: value` lines, then SQL."""
+
+    name: str
+    sql: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def params(self) -> dict[str, object]:
+        return dict(json.loads(self.facts.get("params", "{}")))
+
+    @property
+    def options(self) -> dict[str, object]:
+        return dict(json.loads(self.facts.get("options", "{}")))
+
+
+def statements(folder: str) -> list[Statement]:
+    """All blocks of the folder's files."""
+    found = [block for path in sorted((SQL / folder).glob("*.sql")) for block in _blocks(path)]
+    names = [statement.name for statement in found]
+    if len(set(names)) != len(names):
+        raise ValueError(sorted(name for name in set(names) if names.count(name) > 1))
+    return found
+
+
+def _blocks(path: Path) -> Iterator[Statement]:
+    for block in re.split(r"^-- name: ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+        name, _, rest = block.partition("\n")
+        facts: dict[str, str] = {}
+        while match := re.match(r"-- ([a-z]+): (.*)\n", rest):
+            facts[match[1]] = match[2].strip()
+            rest = rest[match.end() :]
+        yield Statement(f"{path.stem}: {name.strip()}", rest.strip("\n"), facts)
+
+
+def no_sizes(_: Axis) -> int:
+    """Every axis has one key: for plans whose size does not matter."""
+    return 1
+
+
+def planned(
+    sql: str,
+    params: Mapping[str, object] | None = None,
+    options: Mapping[str, object] | None = None,
+    *,
+    rho_nano: int = RHO_NANO,
+    schema: Schema = SCHEMA,
+) -> QueryPlan:
+    """The statement's plan, without any engine."""
+    return plan(sql, params or {}, schema, rho_nano, options_of(options or {}), no_sizes)
+
+
+class Retailer:
+    """The loaded retailer, and the same rows in plain DuckDB."""
+
+    def __init__(self, directory: Path) -> None:
+        self.plain = duckdb.connect()
+        self.plain.execute(ROWS)
+        sources = {}
+        for table in TABLES:
+            sources[table] = str(directory / f"{table}.parquet")
+            self.plain.execute(f"COPY {table} TO '{sources[table]}' (FORMAT parquet)")
+        keys = SecretKeys.open(directory / "keys")
+        snapshot = load_snapshot(directory / "vault", POLICY_TEXT, sources, keys)
+        self.connection = connect(threads=2, memory_bytes=1 << 30)
+        attach(self.connection, snapshot.public_file, "public")
+        attach(self.connection, snapshot.private_file, "private", keys.vault_key)
+        self.engine = DuckDBEngine(self.connection, threads=2)
+        self._role = PublicRole(self.connection, self.engine)
+
+    def plan(self, statement: Statement) -> QueryPlan:
+        nano = price(SCHEMA, None, Fraction(1), None)
+        return plan(
+            statement.sql, statement.params, SCHEMA, nano, options_of(statement.options), self.engine.domain_size
+        )
+
+    def answer(self, statement: Statement) -> list[Row]:
+        """The answer's rows, intervals left out."""
+        query_plan = self.plan(statement)
+        table = self.released(query_plan)
+        columns = [c["name"] for c in answer_columns(query_plan.columns, table) if "of" not in c]
+        return [{str(name): row[str(name)] for name in columns} for row in answer_rows(query_plan.columns, table)]
+
+    def released(self, query_plan: QueryPlan) -> pa.Table:
+        """The final table of a plan."""
+        tables = {}
+        for node in query_plan.nodes:
+            raw = release(node.aggregation, node.loss, self.engine)
+            tables[node.name] = _stream(stored_table(node, raw))
+        body = self._role.answer(Postprocess(query_plan.sql, tables, 100_000))
+        return pa.ipc.open_stream(body).read_all()
+
+    def oracle(self, statement: Statement) -> list[Row]:
+        """What plain DuckDB says to the statement as it stands."""
+        with self.plain.cursor() as cursor:
+            cursor.execute(statement.sql, statement.params or None)
+            names = [str(column[0]).lower() for column in cursor.description or []]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def close(self) -> None:
+        self.connection.close()
+        self.plain.close()
+
+
+def _stream(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue().to_pybytes())

@@ -1,0 +1,90 @@
+"""Accepted statements, from text to rows: with silent noise they say what plain DuckDB says."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+
+import pytest
+
+from queries.mechanisms import Gaussian, Threshold, Vector
+from queries.plan import ThresholdKeys
+from tests.queries.retailer import Retailer, Row, Statement, statements
+
+ACCEPTED = statements("accepted")
+LEAST_STATEMENTS = 80
+Key = tuple[tuple[str, object], ...]
+
+
+@pytest.fixture(autouse=True)
+def _silence() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Gaussian, "add_noise", lambda _self, exact: exact.copy())
+        patch.setattr(Threshold, "passes", _any_unit)
+        yield
+
+
+def _any_unit(_threshold: Threshold, noised: Vector) -> object:
+    return noised > 0
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int | float | Decimal):
+        return 0.0 if value == 0 else float(f"{float(value):.9g}")
+    return value.isoformat()[:10] if isinstance(value, date | datetime) else value
+
+
+def _normal(row: Row) -> Key:
+    return tuple((name, _cell(value)) for name, value in row.items())
+
+
+def _empty(row: Key, measures: set[str]) -> bool:
+    """Whether the row is of a public key that no row has."""
+    return bool(measures) and all(value in (None, 0.0) for name, value in row if name in measures)
+
+
+def _without_totals_of_nothing(row: Key, measures: set[str]) -> Key:
+    """A sum over no rows is NULL in SQL and zero, before noise, here."""
+    return tuple((name, 0.0 if value is None and name in measures else value) for name, value in row)
+
+
+@pytest.mark.parametrize("statement", ACCEPTED, ids=lambda statement: statement.name)
+def test_with_silent_noise_the_answer_is_plain_duckdbs(statement: Statement, retailer: Retailer) -> None:
+    plan = retailer.plan(statement)
+    measures = {c.name for c in plan.columns if c.role != "dimension"}
+    ours = [_without_totals_of_nothing(_normal(row), measures) for row in retailer.answer(statement)]
+    theirs = [_without_totals_of_nothing(_normal(row), measures) for row in retailer.oracle(statement)]
+    missing, more = Counter(theirs) - Counter(ours), Counter(ours) - Counter(theirs)
+    assert not missing, f"{missing} against {more}"
+    assert all(_empty(row, measures) for row in more), more
+    if "order by" in statement.sql.lower().rpartition(")")[2] and not more:
+        assert ours == theirs
+
+
+@pytest.mark.parametrize("statement", ACCEPTED, ids=lambda statement: statement.name)
+def test_the_plan_of_a_statement_has_the_expected_shape(statement: Statement, retailer: Retailer) -> None:
+    plan = retailer.plan(statement)
+    if "keys" in statement.facts:
+        kinds = {isinstance(node.aggregation.keys, ThresholdKeys) for node in plan.nodes}
+        assert kinds == {statement.facts["keys"] == "threshold"}
+    if "groups" in statement.facts:
+        assert [node.groups for node in plan.nodes] == [int(statement.facts["groups"])]
+    if "measures" in statement.facts:
+        assert sum(len(node.measures) for node in plan.nodes) == int(statement.facts["measures"])
+    if "nodes" in statement.facts:
+        assert len(plan.nodes) == int(statement.facts["nodes"])
+
+
+def test_there_are_enough_accepted_statements() -> None:
+    assert len(ACCEPTED) >= LEAST_STATEMENTS
+
+
+def test_numbers_are_compared_in_nine_digits() -> None:
+    assert _cell(1 / 3) == _cell(Decimal("0.3333333333"))
+    assert _cell(-0.0) == 0.0
+    assert math.copysign(1, float(str(_cell(-0.0)))) == 1
