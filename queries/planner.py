@@ -58,9 +58,13 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class PlannedMeasure:
-    """A measure of the node: its number in the SQL that is left over, what it is, and its noise in display units."""
+    """A measure of the node: its number in the SQL that is left over, what it is, and its noise in display units.
+
+    `columns` are the output columns that it goes into.
+    """
 
     number: int
+    columns: tuple[str, ...]
     kind: MeasureKind
     scale: int
     l2_bound: Fraction
@@ -181,8 +185,9 @@ class _Draft:
 
     def _planned(self, number: int, measure: Measure, scale: float) -> PlannedMeasure:
         unit = 10**measure.scale
+        columns = tuple(sorted(self._node.aliases.get(number, ())))
         return PlannedMeasure(
-            number, measure.kind, measure.scale, Fraction(measure.l2_bound, unit), scale / WEIGHT_ONE / unit
+            number, columns, measure.kind, measure.scale, Fraction(measure.l2_bound, unit), scale / WEIGHT_ONE / unit
         )
 
     def _count_groups(self, size_of: SizeOf) -> int | None:

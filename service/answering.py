@@ -18,9 +18,17 @@ from importlib.metadata import version
 
 import structlog
 
+from budgets.errors import BudgetExhaustedError, UnknownAccountError
 from budgets.ledger import Claim, Ledger, Outcome, StoredRelease
 from budgets.privacy_loss import PrivacyLoss
-from queries.errors import EngineUnavailableError, PostprocessError, QueryNotPrivateError, ReleaseFailedError
+from queries.errors import (
+    EngineUnavailableError,
+    PostprocessError,
+    PriceError,
+    QueryNotPrivateError,
+    ReleaseFailedError,
+    SqlSyntaxError,
+)
 from queries.plan import ThresholdKeys
 from queries.planner import PlannedNode, QueryPlan, options_of, plan, price
 from queries.postprocess import answer_columns, answer_rows, empty_table, half_width, stored_table
@@ -35,6 +43,14 @@ from service.problems import MEDIA_TYPE, PROBLEM_TYPES, Problem
 from service.settings import Settings
 
 _LEASE_MARGIN_SECONDS = 30
+REFUSALS = (  # raised before anything is begun
+    SqlSyntaxError,
+    QueryNotPrivateError,
+    PriceError,
+    PostprocessError,
+    BudgetExhaustedError,
+    UnknownAccountError,
+)
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _log = structlog.stdlib.get_logger("kvitto")
 
@@ -60,6 +76,14 @@ class QueryRequest:
     reuse: str
     purpose: str | None
     options: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A durable outcome, and whether private rows were read for it."""
+
+    outcome: Outcome
+    touched_private_rows: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +146,7 @@ class Answering:
             "releases": [_node_document(node, stored=node.name in question.stored) for node in question.plan.nodes],
         }
 
-    def answer(self, person: Person, request: QueryRequest, idempotency_key: str, request_digest: str) -> Outcome:
+    def answer(self, person: Person, request: QueryRequest, idempotency_key: str, request_digest: str) -> Answered:
         """The answer, durable together with its charge. Refusals are raised before anything is reserved."""
         question = self._question(person, request)
         claim = Claim(
@@ -138,9 +162,9 @@ class Answering:
         if not question.missing:
             outcome = self._outcome(question, {})
             self._ledger.record_reuse(claim, outcome)
-            return outcome
+            return Answered(outcome, touched_private_rows=False)
         self._try_out(question)
-        return self._buy(question, claim)
+        return Answered(self._buy(question, claim), touched_private_rows=True)
 
     def close(self) -> None:
         """End all workers."""
@@ -193,7 +217,7 @@ class Answering:
             "id": question.id,
             "status": "done",
             "cost": self._cost(question),
-            "guarantee": _guarantee(question.snapshot),
+            "guarantee": self._guarantee(question.snapshot),
             "columns": answer_columns(outputs, table),
             "rows": answer_rows(outputs, table),
             "receipt": self._receipt(question),
@@ -243,6 +267,17 @@ class Answering:
             "rho": plain(Fraction(loss.rho_nano, 10**9)),
         }
 
+    def _guarantee(self, snapshot: Snapshot) -> dict[str, object]:
+        """What holds for all releases of the dataset together, by the cap in force."""
+        cap = self._ledger.balance(snapshot.dataset).cap
+        conversion_delta = snapshot.policy.budget.conversion_delta
+        return {
+            "unit": snapshot.policy.unit.name,
+            "neighbours": "add-or-remove-one",
+            "epsilon": epsilon_text(cap, conversion_delta),
+            "delta": plain(conversion_delta + Fraction(cap.delta_atto, 10**18)),
+        }
+
     def _receipt(self, question: _Question) -> dict[str, object]:
         return {
             "query_id": question.id,
@@ -253,7 +288,7 @@ class Answering:
             "sql": question.request.sql,
             "releases": [_node_document(node, stored=node.name in question.stored) for node in question.plan.nodes],
             "charged": self._loss_document(question.snapshot, question.loss),
-            "guarantee": _guarantee(question.snapshot),
+            "guarantee": self._guarantee(question.snapshot),
             "software": {name: version(name) for name in ("kvitto", "opendp", "duckdb")},
         }
 
@@ -286,6 +321,7 @@ def _node_document(node: PlannedNode, *, stored: bool) -> dict[str, object]:
         "measures": [
             {
                 "kind": measure.kind.value,
+                "columns": list(measure.columns),
                 "l2_bound": plain(measure.l2_bound),
                 "standard_error": float(f"{measure.standard_error:.6g}"),
                 "interval_half_width": float(f"{half_width(measure.standard_error):.6g}"),
@@ -306,16 +342,6 @@ def _description(question: _Question) -> dict[str, str]:
         "plans": " ".join(node.aggregation.digest for node in question.plan.nodes),
     }
     return facts | ({"purpose": question.request.purpose} if question.request.purpose else {})
-
-
-def _guarantee(snapshot: Snapshot) -> dict[str, object]:
-    budget = snapshot.policy.budget
-    return {
-        "unit": snapshot.policy.unit.name,
-        "neighbours": "add-or-remove-one",
-        "epsilon": plain(budget.epsilon),
-        "delta": plain(budget.delta),
-    }
 
 
 def _account(question: _Question) -> str:

@@ -8,8 +8,8 @@ from typing import Protocol
 import anyio
 from fastapi import Request
 
-from budgets.ledger import Ledger, Outcome
-from service.answering import Person, QueryRequest
+from budgets.ledger import Ledger
+from service.answering import Answered, Person, QueryRequest
 from service.api_keys import ApiKeys
 from service.catalogue import Catalogue
 from service.metrics import Metrics
@@ -21,7 +21,7 @@ class Answers(Protocol):
 
     def quote(self, person: Person, request: QueryRequest) -> dict[str, object]: ...
 
-    def answer(self, person: Person, request: QueryRequest, idempotency_key: str, request_digest: str) -> Outcome: ...
+    def answer(self, person: Person, request: QueryRequest, idempotency_key: str, request_digest: str) -> Answered: ...
 
     def close(self) -> None: ...
 

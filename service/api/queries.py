@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 
 from budgets.ledger import Outcome, QueryRecord
 from service import formats
-from service.answering import Person, QueryRequest
+from service.answering import REFUSALS, Person, QueryRequest
 from service.api import examples
 from service.auth import allow
 from service.context import Context, context_of
@@ -167,16 +167,19 @@ def receipt(query_id: str, person: ReadingReceipts, here: Here) -> Response:
 
 
 async def _answer(here: Context, person: Person, body: QueryBody, key: str) -> Outcome:
-    """A fresh outcome, held back to the time grid unless it was put together from stored releases alone."""
+    """A fresh outcome, held back to the time grid unless no private row was read for it."""
     async with on_time_grid(here.settings.response_grid_ms) as work:
-        outcome = await anyio.to_thread.run_sync(
-            here.answers.answer, person, _question(body), key, body.digest(), limiter=here.query_slots
-        )
-        record = await anyio.to_thread.run_sync(here.ledger.query, outcome.query_id)
-        work.touched_private_rows = record is None or not record.reused
-    if work.touched_private_rows:
+        try:
+            answered = await anyio.to_thread.run_sync(
+                here.answers.answer, person, _question(body), key, body.digest(), limiter=here.query_slots
+            )
+        except REFUSALS:
+            work.touched_private_rows = False
+            raise
+        work.touched_private_rows = answered.touched_private_rows
+    if answered.touched_private_rows:
         here.metrics.count_charge(body.dataset)
-    return outcome
+    return answered.outcome
 
 
 def _question(body: QueryBody) -> QueryRequest:

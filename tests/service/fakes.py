@@ -13,7 +13,7 @@ from budgets.privacy_loss import ZERO, PrivacyLoss, rho_of_epsilon
 from queries.errors import QueryNotPrivateError
 from queries.policy import Policy, load_policy
 from service.accounts import person_account_id
-from service.answering import Person, QueryRequest
+from service.answering import Answered, Person, QueryRequest
 
 POLICY_TEXT = """
 dataset: shop
@@ -97,11 +97,11 @@ class FakeAnswering:
         self._refuse(request)
         return {"cost": self._cost(self._loss(request), None), "columns": COLUMNS}
 
-    def answer(self, person: Person, request: QueryRequest, idempotency_key: str, request_digest: str) -> Outcome:
+    def answer(self, person: Person, request: QueryRequest, idempotency_key: str, request_digest: str) -> Answered:
         self._refuse(request)
         stored = self._ledger.replay(person.name, idempotency_key, request_digest)
         if stored is not None:
-            return stored
+            return Answered(stored, touched_private_rows=False)
         query_id = f"q_{next(self._numbers):016d}"
         is_repeat = request.reuse == "prefer" and "repeat" in request.sql
         loss = ZERO if is_repeat else self._loss(request)
@@ -118,16 +118,16 @@ class FakeAnswering:
         outcome = Outcome(query_id, 201, self._body(query_id, loss), "application/json")
         if is_repeat:
             self._ledger.record_reuse(claim, outcome)
-            return outcome
+            return Answered(outcome, touched_private_rows=False)
         reservation = self._ledger.reserve(claim)
         self._ledger.begin(reservation.id)
         self.work()
         if self.fails_with is not None:
             failed = Outcome(query_id, self.fails_with.status, self.fails_with.body, self.fails_with.media_type)
             self._ledger.fail(reservation.id, failed)
-            return failed
+            return Answered(failed, touched_private_rows=True)
         self._ledger.settle(reservation.id, outcome, ())
-        return outcome
+        return Answered(outcome, touched_private_rows=True)
 
     def close(self) -> None:
         self.is_closed = True
