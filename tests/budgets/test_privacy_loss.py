@@ -169,7 +169,7 @@ def test_the_ends_of_the_range() -> None:
 def test_a_conversion_takes_less_than_a_millisecond() -> None:
     seconds = []
     for k in range(1, 201):
-        started = time.perf_counter()
+        started = time.thread_time()
         rho_of_epsilon(Fraction(k, 7), DELTA)
-        seconds.append(time.perf_counter() - started)
+        seconds.append(time.thread_time() - started)
     assert sorted(seconds)[100] < 1e-3
