@@ -38,11 +38,14 @@ from queries.worker_process import WorkerProcess
 from service.accounts import epsilon_text, plain
 from service.arrow import from_stream, to_stream
 from service.catalogue import Catalogue
-from service.engines import ROW_LIMIT, Engines
+from service.engines import Engines
 from service.problems import MEDIA_TYPE, PROBLEM_TYPES, Problem
+from service.remembered import Remembered
 from service.settings import Settings
 
 _LEASE_MARGIN_SECONDS = 30
+_REMEMBERED_PLANS = 512
+_SOFTWARE = {name: version(name) for name in ("kvitto", "opendp", "duckdb")}
 REFUSALS = (  # raised before anything is begun
     SqlSyntaxError,
     QueryNotPrivateError,
@@ -121,6 +124,7 @@ class Answering:
         self._ledger = ledger
         self._catalogue = catalogue
         self._engines = Engines(settings)
+        self._plans = Remembered[tuple[object, ...], QueryPlan](_REMEMBERED_PLANS)
         self._lease_seconds = int(settings.query_timeout_seconds) + _LEASE_MARGIN_SECONDS
         for name in catalogue.names():
             self._engines.of(self._snapshot(name))
@@ -206,7 +210,7 @@ class Answering:
             stored = question.stored.get(node.name)
             tables[node.name] = stored.table if stored is not None else bought[node.aggregation.digest]
         try:
-            stream = self._engines.of(question.snapshot).postprocess(question.plan.sql, tables, ROW_LIMIT)
+            stream = self._engines.of(question.snapshot).postprocess(question.plan.sql, tables)
         except (PostprocessError, EngineUnavailableError) as error:
             return _unfinished(question.id, error)
         return self._written(question, from_stream(stream))
@@ -229,10 +233,7 @@ class Answering:
     def _question(self, person: Person, request: QueryRequest) -> _Question:
         snapshot = self._snapshot(request.dataset)
         _check_purpose(snapshot, request.purpose)
-        schema = Schema(snapshot.policy, request.purpose)
-        engines = self._engines.of(snapshot)
-        rho_nano = price(schema, request.epsilon, request.rho, request.max_epsilon)
-        planned = plan(request.sql, request.params, schema, rho_nano, options_of(request.options), engines.domain_size)
+        planned = self._plan(snapshot, request)
         stored = {}
         for node in planned.nodes if request.reuse == "prefer" else ():
             release = self._ledger.find_release(
@@ -241,6 +242,14 @@ class Answering:
             if release is not None:
                 stored[node.name] = release
         return _Question(_new_id(), person, request, snapshot, planned, stored)
+
+    def _plan(self, snapshot: Snapshot, request: QueryRequest) -> QueryPlan:
+        """The plan of a request: a pure function of the request and the snapshot's public facts."""
+        schema = Schema(snapshot.policy, request.purpose)
+        rho_nano = price(schema, request.epsilon, request.rho, request.max_epsilon)
+        options, size_of = options_of(request.options), self._engines.of(snapshot).domain_size
+        key = (snapshot.id, request.sql, repr(sorted(request.params.items())), request.purpose, rho_nano, repr(options))
+        return self._plans.get(key, lambda: plan(request.sql, request.params, schema, rho_nano, options, size_of))
 
     def _snapshot(self, dataset: str) -> Snapshot:
         snapshot = self._catalogue.snapshot(dataset)
@@ -289,7 +298,7 @@ class Answering:
             "releases": [_node_document(node, stored=node.name in question.stored) for node in question.plan.nodes],
             "charged": self._loss_document(question.snapshot, question.loss),
             "guarantee": self._guarantee(question.snapshot),
-            "software": {name: version(name) for name in ("kvitto", "opendp", "duckdb")},
+            "software": _SOFTWARE,
         }
 
 

@@ -11,9 +11,12 @@ from queries.twin import twin_statements
 from queries.vault import SecretKeys, Snapshot
 from queries.worker_pool import SnapshotFiles, WorkerPool, WorkerSettings
 from queries.worker_process import Deadlines, WorkerProcess
+from service.remembered import Remembered
 from service.settings import Settings
 
-_REMEMBERED = 4_096
+_REMEMBERED = 1_024
+_REMEMBERED_RESULTS = 128
+_REMEMBERED_BYTES = 1 << 18  # larger results are worked out again
 _MIB = 1 << 20
 ROW_LIMIT = 1_000_000
 
@@ -23,9 +26,10 @@ class DatasetEngine:
 
     def __init__(self, pool: WorkerPool) -> None:
         self._pool = pool
-        self._sizes: dict[Axis, int] = {}
-        self._prepared: set[str] = set()
-        self._tried: set[tuple[str, tuple[bytes, ...]]] = set()
+        self._sizes = Remembered[Axis, int](_REMEMBERED)
+        self._prepared = Remembered[str, None](_REMEMBERED)
+        self._tried = Remembered[tuple[object, ...], bytes](_REMEMBERED)
+        self._results = Remembered[tuple[object, ...], bytes](_REMEMBERED_RESULTS)
 
     @contextmanager
     def vault(self) -> Iterator[WorkerProcess]:
@@ -35,34 +39,21 @@ class DatasetEngine:
 
     def domain_size(self, axis: Axis) -> int:
         """The number of keys on an axis."""
-        if axis not in self._sizes:
-            if len(self._sizes) >= _REMEMBERED:
-                self._sizes.clear()
-            self._sizes[axis] = self._pool.domain_size(axis)
-        return self._sizes[axis]
+        return self._sizes.get(axis, lambda: self._pool.domain_size(axis))
 
     def prepare(self, aggregation: Aggregation) -> None:
         """Run the aggregation on empty tables."""
-        if aggregation.digest in self._prepared:
-            return
-        self._pool.prepare(aggregation)
-        if len(self._prepared) >= _REMEMBERED:
-            self._prepared.clear()
-        self._prepared.add(aggregation.digest)
+        self._prepared.get(aggregation.digest, lambda: self._pool.prepare(aggregation))
 
     def try_out(self, sql: str, tables: Mapping[str, bytes]) -> None:
         """Run the rest of a statement on empty tables; raises PostprocessError."""
-        key = (sql, tuple(tables.values()))
-        if key in self._tried:
-            return
-        self._pool.postprocess(sql, tables, ROW_LIMIT)
-        if len(self._tried) >= _REMEMBERED:
-            self._tried.clear()
-        self._tried.add(key)
+        self._tried.get((sql, *tables.items()), lambda: self._pool.postprocess(sql, tables, ROW_LIMIT))
 
-    def postprocess(self, sql: str, tables: Mapping[str, bytes], row_limit: int) -> bytes:
-        """The rows of the rest of a statement over released and public tables."""
-        return self._pool.postprocess(sql, tables, row_limit)
+    def postprocess(self, sql: str, tables: Mapping[str, bytes]) -> bytes:
+        """The rows of the rest of a statement over released and public tables; raises PostprocessError."""
+        if sum(len(table) for table in tables.values()) > _REMEMBERED_BYTES:
+            return self._pool.postprocess(sql, tables, ROW_LIMIT)
+        return self._results.get((sql, *tables.items()), lambda: self._pool.postprocess(sql, tables, ROW_LIMIT))
 
 
 class Engines:
