@@ -92,16 +92,21 @@ class Workers:
             worker.close()
 
     def _take(self) -> WorkerProcess:
+        """A worker that answered just now: what is wrong with one should show before anything is begun."""
         deadline = time.monotonic() + self._wait_seconds
         while True:
             worker = self._pop(deadline)
+            was_ready = worker.ready
             try:
-                if worker.alive and worker.wait_ready(deadline - time.monotonic()):
+                if worker.wait_ready(deadline - time.monotonic()):
+                    worker.ping()
                     return worker
             except EngineUnavailableError:
                 self._give_back(worker)
-                raise
-            self._give_back(worker)
+                if not was_ready:  # it could not open its files, and neither will the next one
+                    raise
+            else:
+                self._give_back(worker)
 
     def _pop(self, deadline: float) -> WorkerProcess:
         """An idle worker, one that is ready if there is any."""

@@ -9,7 +9,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from select import select
+from select import POLLIN, poll
 
 from budgets.privacy_loss import PrivacyLoss
 from queries.errors import EngineUnavailableError, IllegalPlanError, PostprocessError, ReleaseFailedError
@@ -83,8 +83,11 @@ class WorkerProcess:
         """Whether the worker has opened its files, after waiting so long; EngineUnavailableError if it never will."""
         if self._ready:
             return True
-        readable = select([self._channel], [], [], max(0.0, seconds))[0]
-        if not readable and time.monotonic() < self._must_be_ready_at:
+        if not self.alive:
+            raise EngineUnavailableError("A worker did not start.")
+        readable = poll()
+        readable.register(self._channel, POLLIN)
+        if not readable.poll(max(0.0, seconds) * 1000) and time.monotonic() < self._must_be_ready_at:
             return False
         self._ready = self._ask(None, _REPLY_SECONDS).done
         return True

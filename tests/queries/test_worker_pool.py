@@ -1,0 +1,282 @@
+"""Workers answer, fail without a word, overrun, die and are replaced; and none outlives its parent."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from budgets.privacy_loss import PrivacyLoss
+from queries.errors import EngineUnavailableError, IllegalPlanError, PostprocessError, ReleaseFailedError
+from queries.plan import WEIGHT_ONE
+from queries.vault import Snapshot
+from queries.worker_pool import WorkerPool
+from queries.worker_process import Deadlines
+from tests.queries.vault_world import Shop
+from tests.queries.worker_world import AXIS, COUNT, UNKNOWN, files, rows, stream, working
+
+ROOT = Path(__file__).resolve().parents[2]
+EXPECTED = {-1: 250, 1: 250, 2: 0, 3: 250}  # product 0 is in no catalogue, and product 2 is sold under its stand-in
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shop, Snapshot]:
+    shop = Shop(tmp_path_factory.mktemp("shop"))
+    return shop, shop.load()
+
+
+@pytest.fixture(scope="module")
+def pool(world: tuple[Shop, Snapshot]) -> Iterator[WorkerPool]:
+    with working(*world, public_workers=1) as pool:
+        yield pool
+
+
+def _counts(released: bytes) -> dict[int, int]:
+    return {int(str(row["k0"])): round(int(str(row["m0"])) / WEIGHT_ONE) for row in rows(released)}
+
+
+def _gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def _eventually_gone(pid: int) -> bool:
+    deadline = time.monotonic() + 5
+    while not _gone(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return _gone(pid)
+
+
+def test_a_release_has_a_row_for_each_key_and_the_declared_noise(pool: WorkerPool) -> None:
+    with pool.vault() as worker:
+        assert _counts(worker.release(COUNT, COUNT.loss)) == EXPECTED
+
+
+def test_a_release_that_loses_more_than_was_charged_fails(pool: WorkerPool) -> None:
+    with pool.vault() as worker, pytest.raises(ReleaseFailedError):
+        worker.release(COUNT, PrivacyLoss(COUNT.loss.rho_nano - 1))
+
+
+def test_a_failed_release_says_nothing_and_leaves_the_worker_usable(pool: WorkerPool) -> None:
+    with pool.vault() as worker:
+        pid = worker.pid
+        with pytest.raises(ReleaseFailedError) as caught:
+            worker.release(UNKNOWN, UNKNOWN.loss)
+        assert str(caught.value) == str(ReleaseFailedError())
+        assert caught.value.__cause__ is None
+        assert _counts(worker.release(COUNT, COUNT.loss)) == EXPECTED
+        assert worker.pid == pid
+
+
+def test_the_vault_answers_nothing_but_releases(pool: WorkerPool) -> None:
+    with pool.vault() as worker:
+        with pytest.raises(PostprocessError) as caught:
+            worker.postprocess("SELECT * FROM private.main.lines", {}, 10)
+        with pytest.raises(IllegalPlanError, match=r"^$"):
+            worker.domain_size(AXIS)
+    assert caught.value.reason == ""
+
+
+def test_what_a_release_would_fail_on_shows_in_preparation(pool: WorkerPool) -> None:
+    pool.prepare(COUNT)
+    with pytest.raises(IllegalPlanError, match="secret"):
+        pool.prepare(UNKNOWN)
+
+
+def test_the_size_of_a_domain_comes_from_public_tables(pool: WorkerPool) -> None:
+    assert pool.domain_size(AXIS) == len(EXPECTED)
+
+
+def test_postprocessing_sees_released_and_public_tables(pool: WorkerPool) -> None:
+    sql = "SELECT department, sum(n) AS n FROM r0 JOIN public.main.products ON product_id = n GROUP BY ALL ORDER BY ALL"
+    answer = pool.postprocess(sql, {"r0": stream("n", [1, 2, 2])}, 10)
+    assert rows(answer) == [{"department": "bakery", "n": 1}, {"department": "drinks", "n": 4}]
+
+
+def test_postprocessing_leaves_nothing_behind(pool: WorkerPool) -> None:
+    pool.postprocess("SELECT * FROM r0", {"r0": stream("n", [1])}, 10)
+    with pytest.raises(PostprocessError, match="r0"):
+        pool.postprocess("SELECT * FROM r0", {}, 10)
+
+
+def test_postprocessing_finds_no_private_rows(pool: WorkerPool) -> None:
+    assert rows(pool.postprocess("SELECT count(*) AS n FROM private.main.lines", {}, 10)) == [{"n": 0}]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT 1; SELECT 2",
+        "",
+        "CREATE TABLE x(i INTEGER)",
+        "INSERT INTO public.main.products VALUES (1, 'a', 'b')",
+        "SET threads = 4",
+        "ATTACH ':memory:' AS y",
+        "COPY (SELECT 1) TO 'x.csv'",
+        "SELECT * FROM read_text('/proc/self/environ')",
+        "SELECT * FROM glob('*')",
+        "SELECT getenv('PATH')",
+        "SELECT CAST('x' AS INTEGER)",
+        "SELECT * FROM range(11)",
+        "SELECT missing",
+    ],
+)
+def test_postprocessing_refuses_all_but_one_select_of_the_allowed_length(sql: str, pool: WorkerPool) -> None:
+    with pytest.raises(PostprocessError) as caught:
+        pool.postprocess(sql, {}, 10)
+    assert 0 < len(caught.value.reason) <= 300
+
+
+def test_postprocessing_takes_ordinary_table_names_only(pool: WorkerPool) -> None:
+    with pytest.raises(PostprocessError):
+        pool.postprocess("SELECT 1", {"x AS SELECT 1; --": stream("n", [1])}, 10)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT repeat('a', 2000000000)",
+        "SELECT list(i || repeat('x', 1000)) FROM range(10000000) AS r(i)",
+        "SELECT string_agg(repeat('a', 1000000), '') FROM range(4000)",
+    ],
+)
+def test_a_memory_bomb_is_a_clean_error(sql: str, pool: WorkerPool) -> None:
+    with pytest.raises((PostprocessError, EngineUnavailableError)):
+        pool.postprocess(sql, {}, 10)
+    assert rows(pool.postprocess("SELECT 1 AS n", {}, 10)) == [{"n": 1}]
+
+
+def test_a_worker_gives_up_what_it_does_not_need(pool: WorkerPool) -> None:
+    with pool.vault() as worker:
+        held = json.loads(worker.ping())
+        status = Path(f"/proc/{worker.pid}/status").read_text(encoding="ascii")
+        limits = Path(f"/proc/{worker.pid}/limits").read_text(encoding="ascii")
+    assert held["no_core_dump"]
+    assert held["not_dumpable"]
+    assert held["no_new_privileges"]
+    assert held["dies_with_parent"]
+    assert "NoNewPrivs:\t1" in status
+    sizes = {line[:26].strip(): line[26:].split()[0] for line in limits.splitlines()}
+    assert sizes["Max core file size"] == sizes["Max file size"] == "0"
+    assert int(sizes["Max address space"]) == held["address_space_bytes"] < 1 << 32
+
+
+def test_no_secret_is_in_the_arguments_or_the_environment(pool: WorkerPool, world: tuple[Shop, Snapshot]) -> None:
+    with pool.vault() as worker:
+        arguments = Path(f"/proc/{worker.pid}/cmdline").read_bytes()
+    assert world[0].keys.vault_key.encode() not in arguments
+    assert b"queries.worker" in arguments
+
+
+def test_a_worker_that_overruns_is_killed_and_replaced(world: tuple[Shop, Snapshot]) -> None:
+    with working(*world, public_workers=1, deadlines=Deadlines(release_seconds=0.3, public_seconds=0.3)) as pool:
+        with pool.vault() as worker:
+            first = worker.pid
+            os.kill(first, signal.SIGSTOP)
+            started = time.monotonic()
+            with pytest.raises(ReleaseFailedError):
+                worker.release(COUNT, COUNT.loss)
+            assert time.monotonic() - started < 2
+            assert _gone(first)
+        with pool.vault() as worker:
+            assert worker.pid != first
+        endless = "SELECT count(*) FROM range(100000000) AS a(x), range(100000000) AS b(y) WHERE x * y % 7 = 3"
+        with pytest.raises(EngineUnavailableError):
+            pool.postprocess(endless, {}, 10)
+        assert rows(pool.postprocess("SELECT 1 AS n", {}, 10)) == [{"n": 1}]
+
+
+def test_a_worker_that_died_is_replaced(world: tuple[Shop, Snapshot]) -> None:
+    with working(*world) as pool:
+        with pool.vault() as worker:
+            busy = worker.pid
+            os.kill(busy, signal.SIGKILL)
+            with pytest.raises(ReleaseFailedError):
+                worker.release(COUNT, COUNT.loss)
+        with pool.vault() as worker:
+            idle = worker.pid
+            assert idle != busy
+        os.kill(idle, signal.SIGKILL)  # no caller should get this one
+        with pool.vault() as worker:
+            assert _counts(worker.release(COUNT, COUNT.loss)) == EXPECTED
+
+
+def test_nothing_is_begun_when_no_worker_gets_free(world: tuple[Shop, Snapshot]) -> None:
+    with working(*world, wait_seconds=0.2) as pool, pool.vault():
+        started = time.monotonic()
+        with pytest.raises(EngineUnavailableError), pool.vault():
+            pass
+        assert 0.15 < time.monotonic() - started < 2
+
+
+def test_threads_share_the_workers(world: tuple[Shop, Snapshot]) -> None:
+    answers: list[dict[int, int]] = []
+
+    def ask(pool: WorkerPool) -> None:
+        with pool.vault() as worker:
+            answers.append(_counts(worker.release(COUNT, COUNT.loss)))
+
+    with working(*world, vault_workers=2) as pool:
+        threads = [threading.Thread(target=ask, args=(pool,)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert answers == [EXPECTED] * 8
+
+
+def test_a_swap_serves_the_new_snapshot_and_lets_the_old_worker_finish(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    with working(shop, shop.load()) as pool, pool.vault() as old:
+        more = replace(shop, lines=f"{shop.lines} UNION ALL {shop.lines}")
+        snapshot = more.load()
+        pool.swap(files(snapshot))
+        assert pool.snapshot_id == snapshot.id
+        with pool.vault() as new:
+            assert _counts(new.release(COUNT, COUNT.loss)) == {key: 2 * n for key, n in EXPECTED.items()}
+        assert _counts(old.release(COUNT, COUNT.loss)) == EXPECTED
+        pid = old.pid
+    assert _eventually_gone(pid)
+
+
+def test_a_snapshot_that_cannot_be_opened_is_not_served(world: tuple[Shop, Snapshot]) -> None:
+    with pytest.raises(EngineUnavailableError), working(*world, vault_key="0" * 64):
+        pass
+
+
+def test_closing_ends_every_worker(world: tuple[Shop, Snapshot]) -> None:
+    with working(*world) as pool, pool.vault() as worker:
+        pid = worker.pid
+    assert _eventually_gone(pid)
+
+
+_PARENT = """
+import sys, time
+from pathlib import Path
+from tests.queries.vault_world import Shop
+from tests.queries.worker_world import working
+from queries.vault import current_snapshot
+shop = Shop(Path(sys.argv[1]))
+with working(shop, current_snapshot(shop.vault, "shop")) as pool, pool.vault() as worker:
+    print(worker.pid, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_no_worker_outlives_a_parent_that_was_killed(world: tuple[Shop, Snapshot]) -> None:
+    command = [sys.executable, "-c", _PARENT, str(world[0].root)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        os.kill(pid, signal.SIGSTOP)  # not even a worker that cannot notice
+        parent.kill()
+    assert _eventually_gone(pid)
