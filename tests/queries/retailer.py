@@ -99,6 +99,7 @@ class Retailer:
         for table in TABLES:
             sources[table] = str(directory / f"{table}.parquet")
             self.plain.execute(f"COPY {table} TO '{sources[table]}' (FORMAT parquet)")
+        self.paths = dict(sources)
         keys = SecretKeys.open(directory / "keys")
         snapshot = load_snapshot(directory / "vault", POLICY_TEXT, sources, keys)
         self.connection = connect(threads=2, memory_bytes=1 << 30)

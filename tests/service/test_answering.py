@@ -1,0 +1,231 @@
+"""The life of a query on a small vault with real workers and a real ledger that keeps a diary of its calls."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from budgets.errors import BudgetExhaustedError
+from budgets.ledger import Claim, Ledger, Outcome, Reservation, StoredRelease
+from queries.errors import PostprocessError, PriceError, QueryNotPrivateError, ReleaseFailedError
+from queries.vault import SecretKeys, load_snapshot
+from queries.worker_process import WorkerProcess
+from service.accounts import open_accounts
+from service.answering import Answered, Answering, Person, QueryRequest
+from service.app import open_ledger
+from service.catalogue import VaultCatalogue
+from service.settings import Settings
+from tests.queries.retailer import POLICY_TEXT, Retailer
+
+ANALYST = Person("analyst", "analyst")
+BY_DEPARTMENT = "SELECT department, COUNT(*) AS n FROM lines JOIN products USING (product_id) GROUP BY department"
+ACCOUNT = "retailer/person/analyst"
+POLICY = f"{POLICY_TEXT.replace('max_epsilon: 100', 'max_epsilon: 2')}\npersons: {{analyst: {{epsilon: 8}}}}\n"
+
+
+class Diary:
+    """Passes every call on to a ledger and notes those that move money."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self.steps: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
+
+    def reserve(self, claim: Claim) -> Reservation:
+        self.steps.append("reserve")
+        return self._ledger.reserve(claim)
+
+    def begin(self, reservation_id: str) -> None:
+        self.steps.append("begin")
+        self._ledger.begin(reservation_id)
+
+    def settle(self, reservation_id: str, outcome: Outcome, releases: tuple[StoredRelease, ...]) -> None:
+        self.steps.append("settle")
+        self._ledger.settle(reservation_id, outcome, releases)
+
+    def fail(self, reservation_id: str, outcome: Outcome) -> None:
+        self.steps.append("fail")
+        self._ledger.fail(reservation_id, outcome)
+
+    def record_reuse(self, claim: Claim, outcome: Outcome) -> None:
+        self.steps.append("reuse")
+        self._ledger.record_reuse(claim, outcome)
+
+
+class World:
+    """An answering over the retailer, with its diary."""
+
+    def __init__(self, directory: Path, sources: dict[str, str]) -> None:
+        self.settings = Settings(data_dir=directory, response_grid_ms=0)
+        load_snapshot(self.settings.vault_root, POLICY, sources, SecretKeys.open(self.settings.keys_dir))
+        self.ledger = open_ledger(self.settings)
+        catalogue = VaultCatalogue(self.settings.vault_root)
+        snapshot = catalogue.snapshot("retailer")
+        assert snapshot is not None
+        open_accounts(self.ledger, snapshot.policy)
+        self.diary = Diary(self.ledger)
+        self.answering = Answering(self.diary, catalogue, self.settings)
+        self._number = 0
+
+    def request(self, sql: str, **changes: Any) -> QueryRequest:
+        given = {"params": {}, "epsilon": Fraction(1, 100), "rho": None, "max_epsilon": None}
+        rest = {"reuse": "prefer", "purpose": None, "options": {}}
+        return QueryRequest(dataset="retailer", sql=sql, **{**given, **rest, **changes})
+
+    def answer(self, sql: str, **changes: Any) -> Answered:
+        self._number += 1
+        key = f"key-{self._number}"
+        digest = hashlib.sha256(key.encode()).hexdigest()
+        return self.answering.answer(ANALYST, self.request(sql, **changes), key, digest)
+
+    def spent(self) -> int:
+        balance = self.ledger.balance(ACCOUNT)
+        return balance.spent.rho_nano + balance.reserved.rho_nano
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    sources = Retailer(tmp_path_factory.mktemp("sources"))
+    paths = {t: str(p) for t, p in sources.paths.items()}
+    sources.close()
+    world = World(tmp_path_factory.mktemp("answering"), paths)
+    yield world
+    world.answering.close()
+    world.ledger.close()
+
+
+@pytest.fixture
+def world(shared: World) -> World:
+    shared.diary.steps.clear()
+    return shared
+
+
+def document(answered: Answered) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(answered.outcome.body)
+    return found
+
+
+def test_an_answer_is_reserved_begun_and_settled_in_this_order_and_charged_as_its_receipt_says(world: World) -> None:
+    before = world.spent()
+    answered = world.answer(BY_DEPARTMENT, reuse="never")
+    body = document(answered)
+    assert world.diary.steps == ["reserve", "begin", "settle"]
+    assert answered.touched_private_rows
+    assert world.spent() - before == Fraction(body["receipt"]["charged"]["rho"]) * 10**9
+    assert body["cost"]["rho"] == body["receipt"]["charged"]["rho"]
+    assert {"department", "n", "n_lower", "n_upper", "n_standard_error"} == set(body["rows"][0])
+
+
+def test_a_repeat_is_free_and_says_where_it_was_bought(world: World) -> None:
+    first = document(world.answer(BY_DEPARTMENT, reuse="never"))
+    before = world.spent()
+    world.diary.steps.clear()
+    again = world.answer(f"{BY_DEPARTMENT} HAVING TRUE ORDER BY n DESC")
+    assert world.diary.steps == ["reuse"]
+    assert not again.touched_private_rows
+    assert world.spent() == before
+    assert document(again)["cost"]["rho"] == "0"
+    rows = {row["department"]: row["n"] for row in document(again)["rows"]}
+    assert document(again)["cost"]["reused_from"] is not None
+    assert set(rows) == {row["department"] for row in first["rows"]}
+
+
+def test_a_stored_answer_of_less_accuracy_does_not_do(world: World) -> None:
+    sql = "SELECT COUNT(*) AS n FROM lines WHERE pieces = 2"
+    world.answer(sql, epsilon=Fraction(1, 1000))
+    world.diary.steps.clear()
+    world.answer(sql, epsilon=Fraction(1, 100))
+    assert world.diary.steps == ["reserve", "begin", "settle"]
+    world.diary.steps.clear()
+    world.answer(sql, epsilon=Fraction(1, 1000))
+    assert world.diary.steps == ["reuse"]
+
+
+@pytest.mark.parametrize(
+    ("sql", "changes", "error"),
+    [
+        ("SELECT * FROM lines", {}, QueryNotPrivateError),
+        (BY_DEPARTMENT, {"epsilon": Fraction(3)}, PriceError),
+        (BY_DEPARTMENT, {"options": {"nonsense": 1}}, QueryNotPrivateError),
+        (BY_DEPARTMENT, {"purpose": "no-such-purpose"}, QueryNotPrivateError),
+        (f"SELECT missing FROM ({BY_DEPARTMENT}) AS t", {}, PostprocessError),
+    ],
+)
+def test_a_refusal_moves_no_money(world: World, sql: str, changes: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        world.answer(sql, **changes)
+    with pytest.raises(error):
+        world.answering.quote(ANALYST, world.request(sql, **changes))
+    assert world.diary.steps == []
+
+
+def test_a_quote_moves_no_money_and_tells_the_noise_of_the_answer(world: World) -> None:
+    quote = world.answering.quote(ANALYST, world.request(BY_DEPARTMENT, reuse="never"))
+    body = document(world.answer(BY_DEPARTMENT, reuse="never"))
+    releases: Any = quote["releases"]
+    measure = releases[0]["measures"][0]
+    assert quote["cost"] == body["cost"]
+    assert measure["columns"] == ["n"]
+    assert measure["standard_error"] == pytest.approx(body["rows"][0]["n_standard_error"], rel=1e-5)
+
+
+def test_what_fails_after_the_release_is_charged_and_its_release_is_stored(world: World) -> None:
+    sql = "SELECT department, n, CAST(department AS BIGINT) AS x FROM ({}) AS t"
+    counted = BY_DEPARTMENT.replace("COUNT(*)", "COUNT_IF(pieces > 0)")
+    failed = world.answer(sql.format(counted), epsilon=Fraction(1, 2000))
+    assert failed.outcome.status == 422
+    assert world.diary.steps == ["reserve", "begin", "settle"]
+    world.diary.steps.clear()
+    corrected = world.answer(counted, epsilon=Fraction(1, 2000))
+    assert corrected.outcome.status == 201
+    assert world.diary.steps == ["reuse"]
+
+
+def test_a_release_that_fails_is_charged_in_full_and_told_in_constant_words(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> bytes:
+        raise ReleaseFailedError
+
+    monkeypatch.setattr(WorkerProcess, "release", broken)
+    before = world.spent()
+    outcome = world.answer(BY_DEPARTMENT, epsilon=Fraction(1, 3000), reuse="never").outcome
+    assert world.diary.steps == ["reserve", "begin", "fail"]
+    assert world.spent() > before
+    problem = json.loads(outcome.body)
+    assert outcome.status == 503
+    assert problem["type"] == "/problems/release-failed"
+    assert world.ledger.outcome(outcome.query_id) == outcome
+
+
+def test_a_fault_of_ours_after_begin_is_charged_and_stored_as_failed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def faulty(*_: object) -> bytes:
+        raise KeyError("a fault")
+
+    monkeypatch.setattr(WorkerProcess, "release", faulty)
+    with pytest.raises(KeyError):
+        world.answer(BY_DEPARTMENT, epsilon=Fraction(1, 3000), reuse="never")
+    assert world.diary.steps == ["reserve", "begin", "fail"]
+
+
+def test_a_person_whose_budget_is_spent_is_refused_before_anything_is_begun(world: World) -> None:
+    sql = "SELECT COUNT(*) AS n FROM lines WHERE pieces = 3"
+    left = world.ledger.balance(ACCOUNT).remaining.rho_nano
+    limit = world.answering.quote(ANALYST, world.request(sql, epsilon=Fraction(2), reuse="never"))
+    costs: Any = limit["cost"]
+    for _ in range(left // int(Fraction(costs["rho"]) * 10**9)):
+        world.answer(sql, epsilon=Fraction(2), reuse="never")
+    world.diary.steps.clear()
+    with pytest.raises(BudgetExhaustedError):
+        world.answer(sql, epsilon=Fraction(2), reuse="never")
+    assert world.diary.steps == ["reserve"]
