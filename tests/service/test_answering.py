@@ -77,7 +77,7 @@ class World:
 
     def request(self, sql: str, **changes: Any) -> QueryRequest:
         given = {"params": {}, "epsilon": Fraction(1, 100), "rho": None, "max_epsilon": None}
-        rest = {"reuse": "prefer", "purpose": None, "options": {}}
+        rest: dict[str, Any] = {"reuse": "prefer", "purpose": None, "options": {}}
         return QueryRequest(dataset="retailer", sql=sql, **{**given, **rest, **changes})
 
     def answer(self, sql: str, **changes: Any) -> Answered:
