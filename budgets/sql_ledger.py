@@ -146,7 +146,7 @@ class SqlLedger:
         self._engine.dispose()
 
     def open_account(self, account: Account, cap: PrivacyLoss, actor: str, reason: str) -> None:
-        with self._writing() as writer:
+        with self._anchoring() as writer:
             present = _find_balance(writer.connection, account.id)
             if present is not None:
                 if present.account != account:
@@ -162,7 +162,7 @@ class SqlLedger:
             writer.append("account-opened", actor, facts, [Balance(account, cap, ZERO, ZERO)])
 
     def set_cap(self, account_id: str, cap: PrivacyLoss, actor: str, reason: str) -> Balance:
-        with self._writing() as writer:
+        with self._anchoring() as writer:
             present = _balance(writer.connection, account_id)
             balance = Balance(present.account, cap, present.spent, present.reserved)
             writer.append("cap-set", actor, {"account_id": account_id, "reason": reason}, [balance])
@@ -200,11 +200,11 @@ class SqlLedger:
             writer.move("begun", reservation_id, {})
 
     def settle(self, reservation_id: str, outcome: Outcome, releases: tuple[StoredRelease, ...]) -> None:
-        with self._writing() as writer:
+        with self._anchoring() as writer:
             writer.finish("settled", reservation_id, outcome, releases)
 
     def fail(self, reservation_id: str, outcome: Outcome) -> None:
-        with self._writing() as writer:
+        with self._anchoring() as writer:
             writer.finish("failed", reservation_id, outcome)
 
     def void(self, reservation_id: str, reason: str) -> None:
@@ -263,7 +263,7 @@ class SqlLedger:
 
     def recover(self) -> Recovery:
         leased = _REQUESTS.join(LEASES, LEASES.c.query_id == REQUESTS.c.query_id)
-        with self._writing() as writer:
+        with self._anchoring() as writer:
             expired = writer.connection.execute(leased.where(LEASES.c.until <= _stamp(self._clock()))).all()
             for request in expired:
                 if request.state == "reserved":
@@ -281,12 +281,21 @@ class SqlLedger:
 
     @contextmanager
     def _writing(self) -> Iterator[_Writer]:
-        """Gives the one writer of all processes; what it wrote is durable, and anchored, when this has ended."""
+        """Gives the one writer of all processes; what it wrote is durable when this has ended."""
         with failing_closed():
             writers = self._engine.execution_options(**WRITES)
             with self._writers, writers.connect() as connection, connection.begin():
-                writer = _Writer.start(connection, _stamp(self._clock()))
-                yield writer
+                yield _Writer.start(connection, _stamp(self._clock()))
+
+    @contextmanager
+    def _anchoring(self) -> Iterator[_Writer]:
+        """As `_writing`, and anchored when this has ended: for what anybody may act on.
+
+        An answer leaves after `settle` or `fail`, a cap counts after `set_cap`. What is lost with a restored copy that
+        passes the anchor is therefore a reservation of which nothing was ever seen, or a free repeat.
+        """
+        with self._writing() as writer:
+            yield writer
         self._advance_anchor(writer.head)
 
     def _advance_anchor(self, head: Head) -> None:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from budgets import audit
 from budgets.errors import LedgerBehindAnchorError, LedgerCorruptError, LedgerUnavailableError
 from budgets.ledger import Head, Ledger, Outcome
+from budgets.privacy_loss import PrivacyLoss
 from budgets.sql_ledger import SqlLedger
 from tests.budgets.ledger_contract import LedgerContract
 from tests.budgets.ledger_samples import (
@@ -107,8 +108,15 @@ def test_recovery_stores_the_outcome_that_the_service_chose(tmp_path: Path) -> N
 # The anchor
 
 
-def test_every_commit_moves_the_anchor(ledger: SqlLedger, tmp_path: Path) -> None:
-    for step in (lambda: ledger.reserve(claim_of("a")), lambda: ledger.begin("q_a")):
+def test_the_anchor_stands_at_whatever_anybody_may_act_on(ledger: SqlLedger, tmp_path: Path) -> None:
+    ledger.reserve(claim_of("b"))
+    ledger.begin("q_b")
+    steps = (
+        lambda: answer(ledger, "a"),
+        lambda: ledger.fail("q_b", outcome_of("b")),
+        lambda: ledger.set_cap(ADA.id, PrivacyLoss(10**6), "officer", "a reason"),
+    )
+    for step in steps:
         step()
         head = ledger.head()
         assert json.loads((tmp_path / "anchor.json").read_text()) == {"seq": head.seq, "hash": head.hash}
@@ -303,9 +311,11 @@ def test_an_anchor_that_cannot_be_written_makes_the_ledger_unavailable_and_the_c
     ledger = SqlLedger(url_of(tmp_path), anchor=anchor)
     open_accounts(ledger)
     shutil.rmtree(tmp_path / "elsewhere")
+    ledger.reserve(claim_of("a", 300))
+    ledger.begin("q_a")
     with pytest.raises(LedgerUnavailableError):
-        ledger.reserve(claim_of("a", 300))
-    assert ledger.balance(ADA.id).reserved.rho_nano == 300
+        ledger.settle("q_a", outcome_of("a"), ())
+    assert ledger.balance(ADA.id).spent.rho_nano == 300
     ledger.close()
 
 
