@@ -1,0 +1,287 @@
+"""Every code with which a statement is refused: what it means, a statement that gets it, and what to write instead.
+
+A code never changes its meaning once released. `python -m queries.refusals` prints docs/refusals.md. The examples are
+about the demo dataset; tests ask each of them, and look through the code for codes that are not listed here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One code. `sql` is a statement that gets it, together with the further `members` of the request."""
+
+    code: str
+    meaning: str
+    sql: str
+    instead: str
+    members: Mapping[str, object] = field(default_factory=dict)
+
+
+_COUNT = "SELECT COUNT(*) AS lines FROM purchases"
+_ROWS = (
+    Refusal(
+        "ambiguous-column",
+        "A column is in several tables of the statement, and they are not known to be equal.",
+        "SELECT COUNT(*) AS pairs FROM purchases a JOIN purchases b ON a.household_id = b.household_id WHERE week = 1",
+        "Write `table.column`: `a.week`.",
+    ),
+    Refusal(
+        "bound-out-of-range",
+        "A contribution bound is so large that sums might not fit in 64 bits, or its lower end is above its upper end.",
+        "SELECT SUM(amount) AS spend FROM purchases",
+        "State what one customer may really add, in the column's units.",
+        {"options": {"contribution_bounds_per_group": {"spend": [0, 1_000_000_000_000]}}},
+    ),
+    Refusal(
+        "count-distinct",
+        "`COUNT(DISTINCT …)` is answered for the privacy unit only, and not on the right side of a left join.",
+        "SELECT COUNT(DISTINCT basket_id) AS baskets FROM purchases",
+        "`COUNT(DISTINCT household_id)`, or `COUNT(*)`.",
+    ),
+    Refusal(
+        "duplicate-alias",
+        "Two tables of one FROM have the same name.",
+        "SELECT COUNT(*) AS pairs FROM purchases JOIN purchases USING (household_id)",
+        "Give one an alias: `purchases AS other`.",
+    ),
+    Refusal(
+        "duplicate-column",
+        "Two columns of the result have the same name. Rows are objects by name, so one of them would be lost.",
+        "SELECT SUM(amount) AS x, COUNT(*) AS x FROM purchases",
+        "Give one an alias.",
+    ),
+    Refusal(
+        "group-by-ordinal",
+        "`GROUP BY` names a column by a number that there is not.",
+        "SELECT week, COUNT(*) AS lines FROM purchases GROUP BY 3",
+        "Count the columns of the SELECT from 1.",
+    ),
+    Refusal(
+        "group-by-unit",
+        "Each group would be one customer.",
+        "SELECT household_id, SUM(amount) AS spend FROM purchases GROUP BY household_id",
+        "Group by something that many customers share.",
+    ),
+    Refusal(
+        "inexact-sum",
+        "Sums are exact: they are of integers, or of decimals with declared places. This is a floating-point number.",
+        "SELECT SUM(amount / quantity) AS unit_prices FROM purchases",
+        "`SUM(ROUND(amount / quantity, 2))`, with an `l2_bound`.",
+    ),
+    Refusal(
+        "join-not-on-unit",
+        "Two private tables are joined, but not on the privacy unit, so rows of different customers would meet.",
+        "SELECT COUNT(*) AS pairs FROM purchases a JOIN purchases b ON a.basket_id = b.basket_id",
+        "Join them on the unit as well: `a.household_id = b.household_id AND a.basket_id = b.basket_id`.",
+    ),
+    Refusal(
+        "keys-not-public",
+        "The request asks for public group keys, but some grouping column has no public list of values.",
+        "SELECT amount, COUNT(*) AS lines FROM purchases GROUP BY amount",
+        "Leave `group_selection_strategy` out, or group by columns with a declared domain.",
+        {"options": {"group_selection_strategy": "PUBLIC_GROUPS"}},
+    ),
+    Refusal(
+        "limit-on-private",
+        "LIMIT, OFFSET, DISTINCT or QUALIFY on private rows: which rows are left depends on other customers' rows.",
+        "SELECT amount FROM purchases LIMIT 10",
+        "Aggregate first. On the result all four are free.",
+    ),
+    Refusal(
+        "no-aggregate",
+        "The statement groups private rows, but measures nothing. Which groups have rows is about customers too.",
+        "SELECT week FROM purchases GROUP BY week",
+        "Add `COUNT(*)` or `COUNT(DISTINCT household_id)`.",
+    ),
+    Refusal(
+        "no-bound",
+        "A sum is of something that the policy declares no contribution bound for.",
+        "SELECT SUM(amount - retail_discount) AS net FROM purchases",
+        'State one: `"options": {"l2_bound": {"net": 5000}}`. Or sum the columns apart and subtract the sums.',
+    ),
+    Refusal(
+        "not-a-select",
+        "The statement is something else than a SELECT.",
+        "DELETE FROM purchases",
+        "One SELECT statement, with or without WITH.",
+    ),
+    Refusal(
+        "not-in-group-by",
+        "A column beside aggregates is neither grouped by nor aggregated.",
+        "SELECT week, hour, COUNT(*) AS lines FROM purchases GROUP BY week",
+        "Add it to GROUP BY, or write `GROUP BY ALL`.",
+    ),
+    Refusal(
+        "number-out-of-range",
+        "A number in the statement is beyond what can be computed with.",
+        f"{_COUNT} WHERE amount < 1e40",
+        "Numbers below 10³⁰.",
+    ),
+    Refusal(
+        "outer-join-keeps-public",
+        "A left join would keep public rows for which there is no customer.",
+        "SELECT department, COUNT(*) AS lines FROM products LEFT JOIN purchases USING (product_id) GROUP BY department",
+        "`FROM purchases JOIN products`: public groups come back anyway, empty ones too.",
+    ),
+    Refusal(
+        "private-rows",
+        "The result, or a subquery that is used as a value, would be rows of single customers.",
+        "SELECT day, amount FROM purchases",
+        "Aggregate: `COUNT(*)`, `SUM(…)`, `GROUP BY`.",
+    ),
+    Refusal(
+        "released-with-private",
+        "A result that is aggregated already is joined with private rows.",
+        "SELECT COUNT(*) AS lines FROM purchases "
+        "JOIN (SELECT week, COUNT(*) AS all_lines FROM purchases GROUP BY week) w ON purchases.week = w.week",
+        "Aggregate the private rows first, then join the two results.",
+    ),
+    Refusal(
+        "reserved-name",
+        "A name starts with an underscore, or is longer than 128 characters.",
+        "SELECT COUNT(*) AS _lines FROM purchases",
+        "Another name.",
+    ),
+    Refusal(
+        "subquery-in-condition",
+        "A condition on private rows holds a subquery.",
+        f"{_COUNT} WHERE product_id IN (SELECT product_id FROM products WHERE brand = 'Private')",
+        "Join the table, and put the condition into WHERE.",
+    ),
+    Refusal(
+        "too-complex",
+        "Aliases stand for aliases so many times that the statement would grow beyond measure.",
+        "SELECT COUNT(*) AS lines FROM (SELECT amount + 1 AS a, a + a AS b, b + b AS c, c + c AS d, d + d AS e, "
+        "e + e AS f, f + f AS g, g + g AS h, h + h AS i, i + i AS j FROM purchases) AS doubled",
+        "Name the parts in subqueries, or write less.",
+    ),
+    Refusal(
+        "too-many-groups",
+        "The groups that are possible are more than 2,000,000; every one of them would be in the answer.",
+        "SELECT day, store_id, hour, COUNT(*) AS lines FROM purchases GROUP BY day, store_id, hour",
+        "Group by fewer or coarser columns, or narrow them in WHERE.",
+    ),
+    Refusal(
+        "type-mismatch",
+        "Values do not go together, or a function gets a value of another type than it takes.",
+        f"{_COUNT} WHERE day > 5",
+        "Compare like with like: `day > DATE '2017-01-05'`. Or CAST.",
+    ),
+    Refusal(
+        "union-of-private",
+        "UNION, INTERSECT or EXCEPT of private rows.",
+        "SELECT COUNT(*) AS n FROM (SELECT amount FROM purchases UNION ALL SELECT retail_discount FROM purchases)",
+        "Aggregate each side, and unite the results.",
+    ),
+    Refusal(
+        "unit-in-expression",
+        "The privacy unit is compared, computed with or shown. It can be joined on and counted, nothing else.",
+        f"{_COUNT} WHERE household_id = 17",
+        "`COUNT(DISTINCT household_id)`. Questions about single customers are never answered.",
+    ),
+    Refusal(
+        "unknown-alias",
+        "The options name a column that is no aggregate of the statement.",
+        "SELECT SUM(amount) AS spend FROM purchases",
+        "Name the output column: `spend`.",
+        {"options": {"l2_bound": {"amount": 3000}}},
+    ),
+    Refusal(
+        "unknown-column",
+        "No table of the statement has such a column. The hint lists those that there are.",
+        "SELECT SUM(price) AS spend FROM purchases",
+        "`GET /v1/datasets/journey` lists all columns.",
+    ),
+    Refusal(
+        "unknown-dataset",
+        "The dataset is not there any more. (A name that never was there is 404 `not-found`.)",
+        _COUNT,
+        "`GET /v1/datasets` lists them.",
+        {"dataset": "elsewhere"},
+    ),
+    Refusal(
+        "unknown-option",
+        "There is no such option, or its value is not of its kind.",
+        "SELECT basket_id, COUNT(*) AS lines FROM purchases GROUP BY basket_id",
+        "See [SQL for analysts](sql.md#options).",
+        {"options": {"max_groups_contributed": 200_000}},
+    ),
+    Refusal(
+        "unknown-parameter",
+        "The statement names a parameter that was not given, or the other way round, or a value cannot be a parameter.",
+        f"{_COUNT} WHERE week = $week",
+        '`"params": {"week": 7}`.',
+    ),
+    Refusal(
+        "unknown-purpose",
+        "The policy names no such purpose.",
+        _COUNT,
+        "Leave it out, or use one of the policy's.",
+        {"purpose": "curiosity"},
+    ),
+    Refusal(
+        "unknown-table",
+        "There is no such table. The hint lists those that there are.",
+        "SELECT COUNT(*) AS n FROM receipts",
+        "`purchases`.",
+    ),
+    Refusal(
+        "unsupported-aggregate",
+        "An aggregate function that is not answered.",
+        "SELECT MAX(amount) AS largest FROM purchases",
+        "`COUNT`, `SUM` and `AVG`. Instead of extremes: `COUNT_IF(amount > 100)`.",
+    ),
+    Refusal(
+        "unsupported-expression",
+        "A function or an operator that is known, but not on private rows: there it has no form that can never fail.",
+        "SELECT RANK() OVER (PARTITION BY household_id ORDER BY amount) AS place FROM purchases",
+        "[What can stand where](sql.md#functions). Window functions run on results, in an outer SELECT.",
+    ),
+    Refusal(
+        "unsupported-join",
+        "A RIGHT, FULL, SEMI, ANTI or other join of private rows.",
+        "SELECT COUNT(*) AS lines FROM purchases FULL JOIN products USING (product_id)",
+        "`JOIN`, or `LEFT JOIN` with the private table on the left.",
+    ),
+    Refusal(
+        "unsupported-syntax",
+        "Something that is not on the list of what a statement may hold.",
+        "SELECT week, hour, COUNT(*) AS lines FROM purchases GROUP BY ROLLUP (week, hour)",
+        "[SQL for analysts](sql.md) says what can be written.",
+    ),
+)
+
+REFUSALS: Mapping[str, Refusal] = {refusal.code: refusal for refusal in _ROWS}
+
+_HEAD = """# Refusals
+
+What cannot be answered privately is refused before anything is charged: 422 `query-not-private`, with one of these
+codes in `code`, the place in `line` and `column`, and mostly a `hint`. A refusal quotes the statement and the policy,
+never data. The same statement is refused whatever the rows are.
+
+Statements that cannot be read are 400 `sql-syntax`. Prices that cannot be paid are 422 `invalid-price` or
+`max-epsilon-exceeded`. Errors of the part that runs on results are 422 `postprocess-failed`. A running service lists
+all kinds of problems at `/problems`.
+
+This page is made by `python -m queries.refusals`. Every example is tested.
+"""
+
+
+def page() -> str:
+    """The text of docs/refusals.md."""
+    return "\n".join([_HEAD, *(_section(REFUSALS[code]) for code in sorted(REFUSALS))])
+
+
+def _section(refusal: Refusal) -> str:
+    members = f"\n\nwith `{json.dumps(refusal.members)}`" if refusal.members else ""
+    example = f"```sql\n{refusal.sql}\n```{members}"
+    return f"## {refusal.code}\n\n{refusal.meaning}\n\n{example}\n\n**Instead.** {refusal.instead}\n"
+
+
+if __name__ == "__main__":
+    print(page(), end="")  # noqa: T201  # It is a program here.
