@@ -88,13 +88,36 @@ def _content(priorities: Words, touched: Numbers, sums: Integers, count: int) ->
     return _mixed(content)
 
 
+@compiled("u8(u8[::1], i8)")
+def _nth(words: Words, place: int) -> np.uint64:
+    """The word that sorting would put at `place`: Hoare's selection, in place. Hashes need no clever pivot."""
+    low, high = 0, len(words) - 1
+    while low < high:
+        pivot, left, right = words[(low + high) // 2], low, high
+        while left <= right:
+            while words[left] < pivot:
+                left += 1
+            while words[right] > pivot:
+                right -= 1
+            if left <= right:
+                words[left], words[right] = words[right], words[left]
+                left, right = left + 1, right - 1
+        if place <= right:
+            high = right
+        elif place >= left:
+            low = left
+        else:
+            break
+    return np.uint64(words[place])
+
+
 @compiled("i8[::1](u8[::1], i4[::1], i8, u8, i8)")
 def _draw(priorities: Words, touched: Numbers, count: int, content: np.uint64, most: int) -> Integers:
     """The slots of the `most` smallest draws, ties by group; a draw mixes content and the group's priority."""
     draws, kept = np.empty(count, np.uint64), np.empty(most, np.int64)
     for slot in range(count):
         draws[slot] = _mixed(_priority(priorities, touched[slot]) ^ content)
-    last, size = np.sort(draws)[most - 1], 0
+    last, size = _nth(draws.copy(), most - 1), 0
     for slot in range(count):
         if draws[slot] < last:
             kept[size] = slot

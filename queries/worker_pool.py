@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Condition, Lock
@@ -19,6 +19,7 @@ from queries.worker_process import Deadlines, WorkerProcess
 from queries.worker_wire import Setup
 
 _MIB = 1 << 20
+_FAREWELL_SECONDS = 1.0
 _CODE_BYTES = 1536 * _MIB  # address space of libraries, stacks and allocators, used or not
 
 
@@ -56,13 +57,17 @@ class Workers:
         self._idle: list[WorkerProcess] = []
         self._living = 0
         self._closed = False
-        self._top_up()
+        try:
+            self._top_up()
+        except EngineUnavailableError:
+            self.close()
+            raise
 
     @property
-    def idle(self) -> int:
-        """How many workers wait for work."""
+    def in_use(self) -> bool:
+        """After `close`: whether a thread still has a worker."""
         with self._changed:
-            return sum(worker.alive for worker in self._idle)
+            return self._living > 0
 
     def wait_ready(self, seconds: float) -> None:
         """Return when all idle workers have opened their files; raises EngineUnavailableError if one cannot."""
@@ -87,9 +92,17 @@ class Workers:
         with self._changed:
             self._closed = True
             idle, self._idle = self._idle, []
+            self._living -= len(idle)
             self._changed.notify_all()
         for worker in idle:
             worker.close()
+
+    def drain(self, seconds: float) -> None:
+        """After `close`: wait until all workers were given back, at most so long."""
+        deadline = time.monotonic() + seconds
+        with self._changed:
+            while self._living and self._changed.wait(deadline - time.monotonic()):
+                pass
 
     def _take(self) -> WorkerProcess:
         """A worker that answered just now: what is wrong with one should show before anything is begun."""
@@ -122,16 +135,15 @@ class Workers:
             return self._idle.pop()
 
     def _give_back(self, worker: WorkerProcess) -> None:
-        with self._changed:
-            reusable = worker.alive and not self._closed
-            if reusable:
-                self._idle.append(worker)
-                self._changed.notify()
-            else:
+        if worker.alive:
+            self._add(worker)
+        else:
+            with self._changed:
                 self._living -= 1
-        if not reusable:
+                self._changed.notify_all()
             worker.close()
-            self._top_up()
+            with suppress(EngineUnavailableError):  # this caller has its answer; the next one tries again
+                self._top_up()
 
     def _top_up(self) -> None:
         """Start as many processes as are missing; what fails to start is tried again at the next call."""
@@ -146,9 +158,17 @@ class Workers:
                 with self._changed:
                     self._living -= 1
                 raise EngineUnavailableError("A worker could not be started.") from error
-            with self._changed:
+            self._add(worker)
+
+    def _add(self, worker: WorkerProcess) -> None:
+        with self._changed:
+            if not self._closed:
                 self._idle.append(worker)
-                self._changed.notify()
+                self._changed.notify_all()
+                return
+            self._living -= 1
+            self._changed.notify_all()
+        worker.close()
 
 
 class WorkerPool:
@@ -164,6 +184,7 @@ class WorkerPool:
         self._vault_key = vault_key
         self._spawner = ThreadPoolExecutor(1, "spawner")  # one thread, as long-lived as the pool: see WorkerProcess
         self._swapping = Lock()
+        self._retired: list[_Serving] = []
         try:
             self._serving = self._open(snapshot)
         except EngineUnavailableError:
@@ -200,26 +221,28 @@ class WorkerPool:
         """Serve another snapshot: new workers take over once all are ready; old ones finish what they do."""
         with self._swapping:
             before, self._serving = self._serving, self._open(snapshot)
-        before.close()
+            before.close()
+            self._retired = [serving for serving in (*self._retired, before) if serving.in_use]
 
     def close(self) -> None:
-        """End all workers; a release under way still ends by itself."""
-        self._serving.close()
+        """End all workers, those under way when they are done: their last caller gets its answer."""
+        with self._swapping:
+            self._serving.close()
+            for serving in (*self._retired, self._serving):
+                serving.drain(self._settings.deadlines.release_seconds + _FAREWELL_SECONDS)
         self._spawner.shutdown()
 
     def _open(self, snapshot: SnapshotFiles) -> _Serving:
         settings = self._settings
-        private = (snapshot.private_file, self._vault_key)
-        vault = self._workers(snapshot, private, settings.vault_workers)
-        public = self._workers(snapshot, (None, None), settings.public_workers)
-        serving = _Serving(snapshot.id, vault, public)
-        try:
+        with ExitStack() as opened:
+            vault = self._workers(snapshot, (snapshot.private_file, self._vault_key), settings.vault_workers)
+            opened.callback(vault.close)
+            public = self._workers(snapshot, (None, None), settings.public_workers)
+            opened.callback(public.close)
             for workers in (vault, public):
                 workers.wait_ready(settings.deadlines.start_seconds)
-        except EngineUnavailableError:
-            serving.close()
-            raise
-        return serving
+            opened.pop_all()
+        return _Serving(snapshot.id, vault, public)
 
     def _workers(self, snapshot: SnapshotFiles, private: tuple[Path, str] | tuple[None, None], count: int) -> Workers:
         settings = self._settings
@@ -248,6 +271,14 @@ class _Serving:
     vault: Workers
     public: Workers
 
+    @property
+    def in_use(self) -> bool:
+        return self.vault.in_use or self.public.in_use
+
     def close(self) -> None:
         self.vault.close()
         self.public.close()
+
+    def drain(self, seconds: float) -> None:
+        self.vault.drain(seconds)
+        self.public.drain(seconds)

@@ -142,15 +142,21 @@ class WorkerProcess:
         return reply.body
 
     def _ask(self, request: Request | None, seconds: float) -> Reply:
-        """The reply, in time; otherwise the process is killed and EngineUnavailableError raised."""
-        deadline = time.monotonic() + seconds
+        """The reply, in time; otherwise EngineUnavailableError.
+
+        Whatever ends the exchange early ends the process: the next caller must not read an answer that is not its own.
+        """
+        deadline, reply = time.monotonic() + seconds, None
         try:
             if request is not None:
                 self._wire.send_request(request, deadline)
-            return self._wire.receive_reply(deadline)
+            reply = self._wire.receive_reply(deadline)
+            return reply
         except WireError as error:
-            self.kill()
             raise EngineUnavailableError("The worker did not answer in time.") from error
+        finally:
+            if reply is None:
+                self.kill()
 
 
 def _environment(cache_directory: Path) -> dict[str, str]:

@@ -19,6 +19,7 @@ from queries.plan import WEIGHT_ONE
 from queries.vault import Snapshot
 from queries.worker_pool import WorkerPool
 from queries.worker_process import Deadlines
+from queries.worker_wire import Wire
 from tests.queries.vault_world import Shop
 from tests.queries.worker_world import AXIS, COUNT, UNKNOWN, files, rows, stream, working
 
@@ -257,6 +258,37 @@ def test_closing_ends_every_worker(world: tuple[Shop, Snapshot]) -> None:
     with working(*world) as pool, pool.vault() as worker:
         pid = worker.pid
     assert _eventually_gone(pid)
+
+
+def test_closing_lets_a_release_under_way_finish(world: tuple[Shop, Snapshot]) -> None:
+    held, answers = threading.Event(), []
+
+    def ask(pool: WorkerPool) -> None:
+        with pool.vault() as worker:
+            held.set()
+            time.sleep(0.3)
+            answers.append(_counts(worker.release(COUNT, COUNT.loss)))
+
+    with working(*world) as pool:
+        thread = threading.Thread(target=ask, args=(pool,))
+        thread.start()
+        held.wait(30)
+    thread.join()
+    assert answers == [EXPECTED]
+
+
+def test_an_exchange_that_was_broken_off_ends_the_worker(
+    world: tuple[Shop, Snapshot], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with working(*world) as pool, pool.vault() as worker:
+        with monkeypatch.context() as patch:
+            patch.setattr(Wire, "receive_reply", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                worker.release(COUNT, COUNT.loss)
+        assert not worker.alive
 
 
 _PARENT = """
