@@ -87,9 +87,8 @@ _BALANCES: Final = (
 _state = sa.select(TRANSITIONS.c.state).where(TRANSITIONS.c.query_id == REQUESTS.c.query_id)
 _latest_state = _state.order_by(TRANSITIONS.c.step.desc()).limit(1).scalar_subquery()
 _REQUESTS: Final = sa.select(REQUESTS, _latest_state.label("state"))
-_HISTORY: Final = _REQUESTS.add_columns(ENTRIES.c.at, ENTRIES.c.kind, ENTRIES.c.payload).join(
-    ENTRIES, ENTRIES.c.seq == REQUESTS.c.seq
-)
+_of_entry = (ENTRIES.c.at, ENTRIES.c.kind, ENTRIES.c.payload)
+_HISTORY: Final = _REQUESTS.add_columns(*_of_entry).join(ENTRIES, ENTRIES.c.seq == REQUESTS.c.seq)
 
 # Statements of the hot path are built once: SQLAlchemy then finds their compiled form without walking them again.
 _BALANCE: Final = _BALANCES.where(ACCOUNTS.c.id == sa.bindparam("account_id"))
@@ -238,9 +237,8 @@ class SqlLedger:
             query = query.where(REQUESTS.c.dataset == dataset)
         if before is not None:
             cursor = REQUESTS.alias()
-            query = query.where(
-                REQUESTS.c.seq < sa.select(cursor.c.seq).where(cursor.c.query_id == before).scalar_subquery()
-            )
+            limit_seq = sa.select(cursor.c.seq).where(cursor.c.query_id == before).scalar_subquery()
+            query = query.where(REQUESTS.c.seq < limit_seq)
         with self.reading() as connection:
             return tuple(_to_record(row) for row in connection.execute(query))
 
@@ -282,10 +280,9 @@ class SqlLedger:
     @contextmanager
     def _writing(self) -> Iterator[_Writer]:
         """Gives the one writer of all processes; what it wrote is durable when this has ended."""
-        with failing_closed():
-            writers = self._engine.execution_options(**WRITES)
-            with self._writers, writers.connect() as connection, connection.begin():
-                yield _Writer.start(connection, _stamp(self._clock()))
+        writers = self._engine.execution_options(**WRITES)
+        with failing_closed(), self._writers, writers.connect() as connection, connection.begin():
+            yield _Writer.start(connection, _stamp(self._clock()))
 
     @contextmanager
     def _anchoring(self) -> Iterator[_Writer]:
