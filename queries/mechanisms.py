@@ -75,11 +75,13 @@ class Gaussian:
 class Threshold:
     """Lets a key pass if its noised count is strictly above `value`.
 
-    A unit with m keys, m ≤ max_groups, adds at most w = WEIGHT_ONE/√m to each. On the neighbour without that unit a key
-    that only it has is not a candidate at all, so the outputs differ by such a key's passing: P[w + Z > value] each, at
-    most m times that together. Z is discrete Gaussian, and P[Z ≥ x] ≤ P[N(0, scale²) ≥ x − 1] (arXiv:2004.00010,
-    Prop. 25), so P[w + Z > value] = P[Z ≥ value − w + 1] ≤ P[N ≥ value − w]. `value` is the least integer for which the
-    maximum over m of m·P[N ≥ value − w] is at most delta: (ρ, δ)-approximate zCDP with the Gaussian's ρ.
+    Candidates are the keys to which some unit's bounded contribution is above zero. A unit with m keys left after
+    bounding, m ≤ max_groups, adds at most w = WEIGHT_ONE/√m to each; keys that bounding took from it are candidates
+    through other units or not at all. On the neighbour without that unit a key that only it has is no candidate, so
+    the outputs differ by such a key's passing: P[w + Z > value] each, at most m times that together. Z is discrete
+    Gaussian, and P[Z ≥ x] ≤ P[N(0, scale²) ≥ x − 1] (arXiv:2004.00010, Proposition 25), so P[w + Z > value] =
+    P[Z ≥ value − w + 1] ≤ P[N ≥ value − w]. `value` is the least integer for which the maximum over m of
+    m·P[N ≥ value − w] is at most delta: (ρ, δ)-approximate zCDP with the Gaussian's ρ.
     """
 
     value: int

@@ -30,7 +30,8 @@ def release(aggregation: Aggregation, charged: PrivacyLoss, engine: Engine) -> p
         raise IllegalPlanError("one exact vector for each mechanism")
     gaussians, sums, keys = mechanism.gaussians, exact.sums, exact.keys
     if mechanism.threshold is not None:
-        passing = np.flatnonzero(mechanism.threshold.passes(gaussians[0].add_noise(sums[0])))
+        held = np.flatnonzero(sums[0] > 0)  # keys that bounding left to some unit: the candidates of `Threshold`
+        passing = held[mechanism.threshold.passes(gaussians[0].add_noise(sums[0][held]))]
         gaussians, sums = gaussians[1:], tuple(vector[passing] for vector in sums[1:])  # the rest is never drawn
         keys = keys.take(pa.array(passing))
     noised = [gaussian.add_noise(vector) for gaussian, vector in zip(gaussians, sums, strict=True)]
