@@ -195,7 +195,7 @@ class SqlLedger:
         return Reservation(claim.query_id, claim, "reserved")
 
     def begin(self, reservation_id: str) -> None:
-        with self._writing() as writer:
+        with self._anchoring() as writer:
             writer.move("begun", reservation_id, {})
 
     def settle(self, reservation_id: str, outcome: Outcome, releases: tuple[StoredRelease, ...]) -> None:
@@ -286,10 +286,9 @@ class SqlLedger:
 
     @contextmanager
     def _anchoring(self) -> Iterator[_Writer]:
-        """As `_writing`, and anchored when this has ended: for what anybody may act on.
+        """As `_writing`, and anchored when this has ended: for every charge, answer and cap.
 
-        An answer leaves after `settle` or `fail`, a cap counts after `set_cap`. What is lost with a restored copy that
-        passes the anchor is therefore a reservation of which nothing was ever seen, or a free repeat.
+        Only a reservation of which nothing was read, or a free repeat, can be lost with an old copy that passes.
         """
         with self._writing() as writer:
             yield writer

@@ -108,10 +108,10 @@ def test_recovery_stores_the_outcome_that_the_service_chose(tmp_path: Path) -> N
 # The anchor
 
 
-def test_the_anchor_stands_at_whatever_anybody_may_act_on(ledger: SqlLedger, tmp_path: Path) -> None:
+def test_the_anchor_stands_at_every_charge_answer_and_cap(ledger: SqlLedger, tmp_path: Path) -> None:
     ledger.reserve(claim_of("b"))
-    ledger.begin("q_b")
     steps = (
+        lambda: ledger.begin("q_b"),
         lambda: answer(ledger, "a"),
         lambda: ledger.fail("q_b", outcome_of("b")),
         lambda: ledger.set_cap(ADA.id, PrivacyLoss(10**6), "officer", "a reason"),
@@ -312,9 +312,8 @@ def test_an_anchor_that_cannot_be_written_makes_the_ledger_unavailable_and_the_c
     open_accounts(ledger)
     shutil.rmtree(tmp_path / "elsewhere")
     ledger.reserve(claim_of("a", 300))
-    ledger.begin("q_a")
     with pytest.raises(LedgerUnavailableError):
-        ledger.settle("q_a", outcome_of("a"), ())
+        ledger.begin("q_a")
     assert ledger.balance(ADA.id).spent.rho_nano == 300
     ledger.close()
 
