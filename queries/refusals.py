@@ -155,10 +155,11 @@ _ROWS = (
     ),
     Refusal(
         "too-complex",
-        "Aliases stand for aliases so many times that the statement would grow beyond measure.",
+        "The statement is more than can be planned: too many tables, expressions too large or too deeply nested, "
+        "or aliases of aliases that stand for very much.",
         "SELECT COUNT(*) AS lines FROM (SELECT amount + 1 AS a, a + a AS b, b + b AS c, c + c AS d, d + d AS e, "
         "e + e AS f, f + f AS g, g + g AS h, h + h AS i, i + i AS j FROM purchases) AS doubled",
-        "Name the parts in subqueries, or write less.",
+        "Fewer tables and simpler expressions. Name parts in subqueries.",
     ),
     Refusal(
         "too-many-groups",
