@@ -70,7 +70,7 @@ class Measures:
     def __init__(
         self, scope: Scope, node: Node, moved: dict[int, int], aliases: dict[str, exp.Expr], schema: Schema
     ) -> None:
-        self._scope = scope
+        self.scope = scope
         self._schema = schema
         self._moved = moved
         self._aliases = aliases
@@ -106,7 +106,7 @@ class Measures:
         return numbers[0], numbers[1]
 
     def _resolve(self, column: exp.Column) -> Expression | UnitColumn:
-        return self._scope.resolve(column, self._aliases)
+        return self.scope.resolve(column, self._aliases)
 
     def rows(self, call: exp.Expr, where: Expression) -> list[Asked]:
         """COUNT(*), COUNT(x), COUNT(DISTINCT unit)."""
@@ -116,7 +116,7 @@ class Measures:
         if target is None or isinstance(target, exp.Star):
             return [Asked(MeasureKind.ROWS, _when(where))]
         unit = self._unit(target)
-        if unit is not None and not self._scope.items[unit.item].outer:
+        if unit is not None and not self.scope.items[unit.item].outer:
             return [Asked(MeasureKind.ROWS, _when(where))]
         return [Asked(MeasureKind.ROWS, _when(_both(self._present(self.expression(target)), where)))]
 
@@ -130,7 +130,7 @@ class Measures:
                 target,
                 hint="Count rows, or count distinct units.",
             )
-        if self._scope.items[unit.item].outer:
+        if self.scope.items[unit.item].outer:
             raise refusal("count-distinct", "The unit of a left join's right side may be NULL.", target)
         return [Asked(MeasureKind.UNITS, _when(where))]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from math import isfinite
 from types import MappingProxyType
 
@@ -39,6 +40,7 @@ from queries.plan import (
 
 Units = tuple[int, int] | None
 _EPOCH = "DATE '1970-01-01'"
+_MOST_DAYS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,6 +375,16 @@ def _truncated(unit: str) -> Form:
     return lambda _, a: f"CAST(date_trunc('{unit}', {a[0]}) AS DATE)"
 
 
+def _add_days(call: Call, a: list[str]) -> str:
+    """NULL where the sum is not of the years 1 to 9999, in which all dates are (`vault_columns.py`)."""
+    days = call.arguments[1]
+    if not isinstance(days, Literal) or not isinstance(days.value, int) or abs(days.value) > _MOST_DAYS:
+        raise IllegalPlanError("days that are not written out")
+    first, last = date.min.toordinal() - min(days.value, 0), date.max.toordinal() - max(days.value, 0)
+    limits = [f"DATE '{date.fromordinal(day).isoformat()}'" for day in (first, last)]
+    return f"CASE WHEN {a[0]} BETWEEN {limits[0]} AND {limits[1]} THEN CAST({a[0]} + {days.value} AS DATE) END"
+
+
 _FORMS: dict[Function, Form] = {
     Function.AND: _infix("AND"),
     Function.OR: _infix("OR"),
@@ -424,6 +436,6 @@ _FORMS: dict[Function, Form] = {
     Function.TRUNCATE_QUARTER: _truncated("quarter"),
     Function.TRUNCATE_MONTH: _truncated("month"),
     Function.TRUNCATE_WEEK: _truncated("week"),
-    Function.ADD_DAYS: lambda _, a: f"TRY(CAST({a[0]} + CAST({a[1]} AS INTEGER) AS DATE))",
+    Function.ADD_DAYS: _add_days,
     Function.DAYS_BETWEEN: lambda _, a: f"TRY(CAST(({a[0]} - {a[1]}) AS BIGINT))",
 }

@@ -61,6 +61,10 @@ class IllegalPlanError(QueryError):
     """A plan was put together that is not safe to run: a bug of ours, caught at construction."""
 
 
+class PlanTooLargeError(IllegalPlanError):
+    """A plan beyond the limits on its size: a few lines of SQL can stand for an exponential amount of work."""
+
+
 class EngineUnavailableError(QueryError):
     """No worker could take the work, and no private row was touched: nothing is charged."""
 

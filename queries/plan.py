@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import isqrt
 
 from budgets.privacy_loss import PrivacyLoss
-from queries.errors import IllegalPlanError
+from queries.errors import IllegalPlanError, PlanTooLargeError
 
 WEIGHT_ONE = 1 << 16  # a unit's weight of one, in integers: released vectors are scaled by it
 VALUE_LIMIT = (1 << 31) - 1  # a row's value is clamped to this at the most: 2**31 rows of it stay below 2**62
@@ -26,6 +26,14 @@ GROUPS_LIMIT = 2_000_000
 UNIT_GROUPS_LIMIT = 1_000_000
 MEASURES_LIMIT = 24
 SCALE_LIMIT = 9  # decimal places
+EXPRESSION_LIMIT = 5_000  # nodes, those counted twice that are emitted twice
+DEPTH_LIMIT = 100
+SOURCES_LIMIT = 32  # tables of one relation, those of its subqueries included
+
+
+def _limit(size: int, most: int, what: str) -> None:
+    if size > most:
+        raise PlanTooLargeError(f"{what} with more than {most:,} parts")
 
 
 def _require(condition: bool, what: str) -> None:  # noqa: FBT001
@@ -154,8 +162,19 @@ class Call:
     function: Function
     arguments: tuple[Expression, ...]
     type: Type
+    size: int = field(init=False, repr=False, compare=False)
+    depth: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        calls = [argument for argument in self.arguments if isinstance(argument, Call)]
+        parts = len(self.arguments) + sum(call.size for call in calls)
+        object.__setattr__(self, "size", 1 + parts * (2 if self.function in _EMITTED_TWICE else 1))
+        object.__setattr__(self, "depth", 1 + max((call.depth for call in calls), default=0))
+        _limit(self.size, EXPRESSION_LIMIT, "an expression")
+        _limit(self.depth, DEPTH_LIMIT, "an expression nested")
 
 
+_EMITTED_TWICE = frozenset({Function.LEAST, Function.GREATEST, Function.ADD_DAYS})
 Expression = Column | Literal | Call
 TRUE = Literal(value=True, type=BOOLEAN)
 
@@ -167,6 +186,10 @@ class Scan:
     table: str
     private: bool
     columns: tuple[tuple[str, Type], ...]
+
+    @property
+    def tables(self) -> int:
+        return 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +206,10 @@ class Derived:
     @property
     def private(self) -> bool:
         return self.relation.private
+
+    @property
+    def tables(self) -> int:
+        return sum(source.tables for source in self.relation.sources)
 
     @property
     def columns(self) -> tuple[tuple[str, Type], ...]:
@@ -214,6 +241,7 @@ class Relation:
     where: tuple[Expression, ...] = ()
 
     def __post_init__(self) -> None:
+        _limit(sum(source.tables for source in self.sources), SOURCES_LIMIT, "a join")
         private = self.first.private
         for index, join in enumerate(self.joins, start=1):
             _require(not (join.left and join.source.private and not private), "a left join that keeps public rows")

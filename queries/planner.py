@@ -12,7 +12,7 @@ from typing import TypeVar
 from budgets.privacy_loss import PrivacyLoss, rho_of_epsilon
 from queries.aggregates import Asked, Node
 from queries.domains import Domain, key_columns, public_keys
-from queries.errors import IllegalPlanError, PriceError, QueryNotPrivateError
+from queries.errors import IllegalPlanError, PlanTooLargeError, PriceError, QueryNotPrivateError
 from queries.mechanisms import Mechanism, build
 from queries.parse import DIALECT, parse
 from queries.plan import (
@@ -32,7 +32,7 @@ from queries.plan import (
     PublicKeys,
     ThresholdKeys,
 )
-from queries.relations import check
+from queries.relations import Statement, check
 from queries.rows import Output
 from queries.schema import Schema
 
@@ -122,7 +122,16 @@ def plan(
     sql: str, params: Mapping[str, object], schema: Schema, rho_nano: int, options: Options, size_of: SizeOf
 ) -> QueryPlan:
     """The plan of a statement; raises SqlSyntaxError, QueryNotPrivateError or PriceError."""
-    statement = check(parse(sql, params), schema)
+    try:
+        return _plan(check(parse(sql, params), schema), schema, rho_nano, options, size_of)
+    except PlanTooLargeError as error:
+        reason = f"This is more than can be planned: {error}."
+    except RecursionError:
+        reason = "This is nested more deeply than can be planned."
+    raise QueryNotPrivateError("too-complex", reason, hint="Use fewer and simpler expressions.")
+
+
+def _plan(statement: Statement, schema: Schema, rho_nano: int, options: Options, size_of: SizeOf) -> QueryPlan:
     _check_aliases(statement.nodes, options)
     drafts = [_Draft(node, schema, options, size_of) for node in statement.nodes]
     parts = sum(draft.parts for draft in drafts)

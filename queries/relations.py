@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from queries.aggregates import Node
-from queries.errors import QueryNotPrivateError
+from queries.errors import PlanTooLargeError, QueryNotPrivateError
 from queries.parse import refusal
 from queries.plan import Expression
 from queries.rewriting import Aliases, aggregated, aggregates
 from queries.rows import (
     Output,
     Rows,
+    check_size,
     distinct_names,
     from_item,
     is_star,
@@ -108,6 +109,7 @@ class _Checker:
         left, right = sides
         if left is None or right is None:
             raise refusal("union-of-private", "A union of private rows is not supported.", tree, hint=_ROWS_HINT)
+        check_size((left, right), tree)
         arguments = {name: tree.args.get(name) for name in ("distinct", "by_name")}
         result = type(tree)(
             this=visible_rows(left), expression=visible_rows(right), **arguments, **self._tail(tree, env)
@@ -204,7 +206,7 @@ class _Checker:
             return None
         try:
             return self._view(tree, self._scope(tree, items, aliases), aliases)
-        except QueryNotPrivateError:
+        except (QueryNotPrivateError, PlanTooLargeError):
             return None
 
     # public rows
@@ -214,6 +216,7 @@ class _Checker:
         result = tree.copy()
         result.set("with_", None)
         sources: dict[str, tuple[Output, ...]] = {}
+        check_size((item.typed.rows for item in items if item.typed.rows is not None), tree)
         joins = iter(result.args.get("joins") or [])
         for item in items:
             rows = item.typed.rows

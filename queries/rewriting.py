@@ -136,6 +136,7 @@ class _Writer:
     def _name(self, tree: exp.Column) -> exp.Expr:
         name = str(tree.name).lower()
         if not tree.table and name in self.aliases:
+            self.measures.scope.expand(tree)
             aliases = self.aliases
             self.aliases = {alias: node for alias, node in aliases.items() if alias != name}
             try:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from sqlglot import exp
@@ -11,6 +11,7 @@ from sqlglot import exp
 from queries.parse import DIALECT, refusal
 
 Sources = dict[str, tuple["Output", ...]]
+ROWS_LIMIT = 3_000  # nodes
 Origin = tuple[str, "Output"]
 
 
@@ -30,6 +31,16 @@ class Rows:
     tree: exp.Query
     columns: tuple[Output, ...]
     table: str | None = None  # the public table that this is, unchanged
+    size: int = field(init=False, repr=False, compare=False)  # in nodes of the tree
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", sum(1 for _ in self.tree.walk()))
+
+
+def check_size(parts: Iterable[Rows], tree: exp.Expr) -> None:
+    """Refuse to put together what is too large: a CTE that is used twice in the next doubles with each."""
+    if sum(part.size for part in parts) > ROWS_LIMIT:
+        raise refusal("too-complex", "This stands for too large a statement.", tree, hint="Use each subquery once.")
 
 
 def public_table(name: str, columns: Mapping[str, int]) -> Rows:

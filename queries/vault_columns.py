@@ -22,6 +22,7 @@ _FLOATS = {"FLOAT", "DOUBLE"}
 _DATES = {"DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE"}
 # A double beyond this cannot be a stored integer; it is clamped on the way to 64 bits where a range is declared.
 _FLOAT_LIMIT = "9e18::DOUBLE"
+_FIRST_DAY, _LAST_DAY = "DATE '0001-01-01'", "DATE '9999-12-31'"
 
 
 def storage_type(column: Column) -> str:
@@ -94,9 +95,12 @@ def _typed(column: Column, source: str, source_type: str, path: str) -> str:
             return f"TRY_CAST({source} AS BOOLEAN)"
     elif column.type == "date":
         if base == "VARCHAR":
-            return f"CASE WHEN regexp_full_match({source}, '[0-9]{{4}}-.*') THEN TRY_CAST({source} AS DATE) END"
+            known = f"regexp_full_match({source}, '[0-9]{{4}}-.*') AND NOT starts_with({source}, '0000')"
+            return f"CASE WHEN {known} THEN TRY_CAST({source} AS DATE) END"
         if base in _DATES:
-            return f"CASE WHEN isfinite({source}) THEN CAST({source} AS DATE) END"
+            # Python's dates, which answers are made of, end there, and DuckDB's functions fail far outside.
+            day = f"TRY_CAST({source} AS DATE)"
+            return f"CASE WHEN {day} BETWEEN {_FIRST_DAY} AND {_LAST_DAY} THEN {day} END"
     elif base in _NARROW_INTEGERS and column.minor_units == 1:
         return f"CAST({source} AS BIGINT)"
     elif base in _INTEGERS:

@@ -16,6 +16,7 @@ from queries.scalars import UnitColumn, condition, conjuncts, scalar
 
 Named = dict[str, "Expression | UnitColumn"]
 _COMMUTATIVE = {Function.AND, Function.OR, Function.EQUAL, Function.NOT_EQUAL, Function.SAME}
+EXPANSIONS_LIMIT = 500
 _UNIT_HINT = "Join private tables on the unit: ON a.{unit} = b.{unit}."
 
 
@@ -50,6 +51,7 @@ class Scope:
     joins: list[Join] = field(default_factory=list)
     where: list[Expression] = field(default_factory=list)
     joined: dict[int, int] = field(default_factory=dict)  # item -> an item whose unit it is joined to (union-find)
+    expansions: int = 0  # aliases that were written out
 
     def add(self, alias: str, view: View, node: exp.Expr) -> Item:
         """Append an inner item; its join conditions follow through `restrict`."""
@@ -167,6 +169,7 @@ class Scope:
         if distinct:
             return distinct[0]
         if not table and not quiet and name in aliases:
+            self.expand(column)
             others = {alias: node for alias, node in aliases.items() if alias != name}
             target = aliases[name]
             if isinstance(target, exp.Column):
@@ -174,6 +177,12 @@ class Scope:
             return scalar(target, lambda inner: self.resolve(inner, others))
         known = sorted({n for i in self.items if not table or i.alias == table for n in i.columns})
         raise refusal("unknown-column", f"There is no column {column.sql()}.", column, hint=_known(known))
+
+    def expand(self, column: exp.Column) -> None:
+        """Count an alias that is written out: aliases of aliases can stand for exponentially many."""
+        self.expansions += 1
+        if self.expansions > EXPANSIONS_LIMIT:
+            raise refusal("too-complex", "Aliases stand for aliases too many times.", column, hint="Use a subquery.")
 
     def _joined_by_equality(self, values: list[Expression | UnitColumn]) -> Expression | None:
         """The first of two columns that USING made equal."""
