@@ -1,0 +1,86 @@
+"""What one customer changes in the exact integers, against what is charged for: the checker behind the grey-box tests.
+
+It knows nothing of how sums are bounded. It takes the mechanism as built (the scales of the noise) and two vectors of
+exact sums, and computes the loss in fractions: Σ_j ‖d_j‖² / (2·scale_j²) for a block of measures j.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from queries.engine import ExactSums
+from queries.mechanisms import NANO, build
+from queries.plan import WEIGHT_ONE, Aggregation, ThresholdKeys
+
+Key = tuple[object, ...]
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A change that is larger than what was charged for."""
+
+    what: str
+    found: Fraction
+    allowed: Fraction
+
+
+def violations(aggregation: Aggregation, whole: ExactSums, without: ExactSums) -> Iterator[Violation]:
+    """Everything in which the two neighbours differ by more than the plan's price allows."""
+    with_unit, without_unit = _cells(aggregation, whole), _cells(aggregation, without)
+    yield from _key_violations(aggregation, with_unit, without_unit)
+    mechanism = build(aggregation)
+    first, total = 0, Fraction(0)
+    for number, block in enumerate(aggregation.all_blocks):
+        share = loss = Fraction(0)
+        for index, measure in enumerate(block.measures, start=first):
+            squares = Fraction(_distance_squared(index, with_unit, without_unit))
+            share += squares / (WEIGHT_ONE * measure.l2_bound) ** 2
+            loss += squares / (2 * Fraction(mechanism.gaussians[index].scale) ** 2)
+        first += len(block.measures)
+        total += loss
+        if share > 1:
+            yield Violation(f"block {number}: squared distance in units of the bounds", share, Fraction(1))
+        if loss > Fraction(block.rho_nano, NANO):
+            yield Violation(f"block {number}: rho", loss, Fraction(block.rho_nano, NANO))
+    if total > Fraction(mechanism.loss.rho_nano, NANO):
+        yield Violation("all blocks: rho", total, Fraction(mechanism.loss.rho_nano, NANO))
+
+
+def _cells(aggregation: Aggregation, exact: ExactSums) -> Mapping[Key, tuple[int, ...]]:
+    """The exact sums by key; under a threshold, of the keys that any unit was counted for."""
+    if not exact.keys.num_columns:
+        return {(): tuple(int(vector[0]) for vector in exact.sums)}
+    keys = zip(*(column.to_pylist() for column in exact.keys.columns), strict=True)
+    cells = {key: tuple(int(vector[i]) for vector in exact.sums) for i, key in enumerate(keys)}
+    if len(cells) != exact.keys.num_rows:
+        raise ValueError("a key comes twice")
+    if isinstance(aggregation.keys, ThresholdKeys):
+        return {key: values for key, values in cells.items() if values[0]}
+    return cells
+
+
+def _key_violations(
+    aggregation: Aggregation, whole: Mapping[Key, tuple[int, ...]], without: Mapping[Key, tuple[int, ...]]
+) -> Iterator[Violation]:
+    """Public keys never change; of the others one unit brings at most `max_groups`, each with at most 1/√m."""
+    if not isinstance(aggregation.keys, ThresholdKeys):
+        if list(whole) != list(without):
+            yield Violation("public keys", Fraction(len(whole.keys() ^ without.keys())), Fraction(0))
+        return
+    if without.keys() - whole.keys():
+        yield Violation("keys that come when a unit goes", Fraction(len(without.keys() - whole.keys())), Fraction(0))
+    own = whole.keys() - without.keys()
+    most = aggregation.keys.max_groups
+    if len(own) > most:
+        yield Violation("keys of one unit", Fraction(len(own)), Fraction(most))
+    for key in own:
+        if whole[key][0] ** 2 * len(own) > WEIGHT_ONE**2:
+            yield Violation("weight of a unit's own key", Fraction(whole[key][0]), Fraction(WEIGHT_ONE))
+
+
+def _distance_squared(index: int, whole: Mapping[Key, tuple[int, ...]], without: Mapping[Key, tuple[int, ...]]) -> int:
+    zero = (0,) * (index + 1)
+    keys = whole.keys() | without.keys()
+    return sum((whole.get(key, zero)[index] - without.get(key, zero)[index]) ** 2 for key in keys)

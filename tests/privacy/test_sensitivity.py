@@ -1,0 +1,67 @@
+"""No customer moves the exact integers by more than was charged for, whatever is asked, of whomever."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, reject, settings
+from hypothesis import strategies as st
+
+from queries.engine import ExactSums
+from queries.errors import IllegalPlanError, PriceError, QueryNotPrivateError
+from queries.planner import QueryPlan
+from tests.privacy.market import Customer, Layout, Market
+from tests.privacy.sensitivity import violations
+from tests.privacy.statements import Asked, customers, layouts, questions
+
+_PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
+_CHECKS = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
+
+
+@pytest.fixture(scope="module")
+def market() -> Iterator[Market]:
+    opened = Market()
+    yield opened
+    opened.connection.close()
+
+
+def _plan(market: Market, asked: Asked) -> QueryPlan:
+    try:
+        return market.plan(asked.sql, asked.options)
+    except (QueryNotPrivateError, PriceError, IllegalPlanError):
+        reject()
+
+
+def _check(market: Market, asked: Asked, everybody: tuple[Customer, ...], data: st.DataObject) -> None:
+    plan = _plan(market, asked)
+    for node in plan.nodes:
+        whole = market.sums(node.aggregation, everybody)
+        again = market.sums(node.aggregation, everybody, data.draw(layouts(len(everybody)), "layout"))
+        assert _same(whole, again), "the result depends on where the rows lie"
+        for number in range(len(everybody)):
+            others = everybody[:number] + everybody[number + 1 :]
+            without = market.sums(node.aggregation, others, Layout(tuple(range(len(others)))[::-1]))
+            assert not list(violations(node.aggregation, whole, without))
+
+
+def _same(one: ExactSums, other: ExactSums) -> bool:
+    vectors = zip(one.sums, other.sums, strict=True)
+    return one.keys.equals(other.keys) and all((a == b).all() for a, b in vectors)
+
+
+@settings(max_examples=300, deadline=None, phases=_PHASES, suppress_health_check=_CHECKS)
+@given(asked=questions(), everybody=customers, data=st.data())
+def test_no_customer_moves_the_sums_by_more_than_was_charged_for(
+    market: Market, asked: Asked, everybody: tuple[Customer, ...], data: st.DataObject
+) -> None:
+    _check(market, asked, everybody, data)
+
+
+@pytest.mark.nightly
+@settings(max_examples=10_000, deadline=None, phases=_PHASES, suppress_health_check=_CHECKS)
+@given(asked=questions(), everybody=customers, data=st.data())
+def test_no_customer_moves_the_sums_by_more_than_was_charged_for_in_many_cases(
+    market: Market, asked: Asked, everybody: tuple[Customer, ...], data: st.DataObject
+) -> None:
+    _check(market, asked, everybody, data)

@@ -1,0 +1,92 @@
+"""The grey-box checker sees faults: each is planted here, and found."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from queries import accumulator, emit, mechanisms
+from queries.plan import Aggregation, Block, Measure, MeasureKind, ThresholdKeys
+from tests.privacy.market import Customer, Market
+from tests.privacy.sensitivity import violations
+from tests.privacy.statements import line
+
+HEAVY = Customer(tuple(line(product=1 + n % 4, pieces=90, amount=100_000, ticket=n) for n in range(40)))
+NEAR = Customer((line(amount=1_875),))  # half as much again as the bound
+LIGHT = Customer((line(amount=-100_000),), (("old", "here", 1),))
+OTHERS = (LIGHT, LIGHT, LIGHT)
+SUM = "SELECT department, SUM(amount) AS spend FROM lines JOIN products USING (product_id) GROUP BY department"
+TICKETS = "SELECT ticket, COUNT(*) AS n FROM lines GROUP BY ticket"
+JOINED = "SELECT SUM(a.amount) AS spend FROM lines a JOIN cards b ON a.card_id = b.card_id"
+Found = Callable[[str, Customer], list[str]]
+
+
+@pytest.fixture(scope="module")
+def market() -> Iterator[Market]:
+    opened = Market()
+    yield opened
+    opened.connection.close()
+
+
+@pytest.fixture
+def found(market: Market) -> Found:
+    """What the checker says when a customer leaves three light ones behind."""
+
+    def ask(sql: str, leaving: Customer) -> list[str]:
+        (node,) = market.plan(sql, {}).nodes
+        whole, without = (market.sums(node.aggregation, who) for who in ((leaving, *OTHERS), OTHERS))
+        return [violation.what for violation in violations(node.aggregation, whole, without)]
+
+    return ask
+
+
+@pytest.mark.parametrize("sql", [SUM, TICKETS, JOINED])
+def test_without_a_fault_nothing_is_found(found: Found, sql: str) -> None:
+    assert found(sql, HEAVY) == []
+
+
+@pytest.mark.parametrize("factor", [2, 1 << 20])
+def test_a_bound_that_is_not_kept_is_found(found: Found, monkeypatch: pytest.MonkeyPatch, factor: int) -> None:
+    def loose(measure: Measure, column: int) -> list[int]:
+        return [*real(measure, column)[:-1], measure.l2_bound * factor]
+
+    real = accumulator._measure
+    monkeypatch.setattr(accumulator, "_measure", loose)
+    assert "all blocks: rho" in found(SUM, NEAR)
+
+
+def test_a_bound_a_thousandth_too_loose_is_found(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    def loose(measure: Measure, column: int) -> list[int]:
+        return [*real(measure, column)[:-1], measure.l2_bound * 1001 // 1000]
+
+    real = accumulator._measure
+    monkeypatch.setattr(accumulator, "_measure", loose)
+    assert "all blocks: rho" in found(SUM, NEAR)
+
+
+def test_a_unit_with_too_many_rare_keys_is_found(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    def boundless(keys: ThresholdKeys) -> Block:
+        return Block((Measure(MeasureKind.UNITS, None, l2_bound=1),), keys.rho_nano)
+
+    monkeypatch.setattr(ThresholdKeys, "selection", property(boundless))
+    assert "keys of one unit" in found(TICKETS, HEAVY)
+
+
+def test_a_join_across_units_is_found(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    def loose(aggregation: Aggregation, units: tuple[int, int] | None) -> str:
+        return re.sub(r"s1\._u = s0\._u", "TRUE", real(aggregation, units))
+
+    real = emit.contributions
+    monkeypatch.setattr(emit, "contributions", loose)
+    assert found(JOINED, HEAVY)
+
+
+def test_noise_that_is_too_small_is_found(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    def quiet(sensitivity: int, rho_nano: int) -> mechanisms.Gaussian:
+        return mechanisms.Gaussian(sensitivity, real(sensitivity, rho_nano).scale * 0.999, rho_nano)
+
+    real = mechanisms.Gaussian.of
+    monkeypatch.setattr(mechanisms.Gaussian, "of", quiet)
+    assert found(SUM, NEAR) == ["block 0: rho", "all blocks: rho"]
