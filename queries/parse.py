@@ -6,6 +6,7 @@ statement; what may touch private rows is narrower still (`scalars.py`, `relatio
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -24,6 +25,8 @@ TOKENS_LIMIT = 6_000
 NAME_LIMIT = 128
 PARAMETER_LIMIT = 1_000  # characters of a text parameter
 DIALECT = "duckdb"
+
+logging.getLogger("sqlglot").setLevel(logging.CRITICAL)  # its warnings quote the statement
 
 _CHAINS = (exp.And, exp.Or, exp.Add, exp.Sub, exp.DPipe, exp.Mul)
 _QUERY = "with_ expressions from_ joins where group having qualify order limit offset distinct"

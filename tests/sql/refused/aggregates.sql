@@ -1,0 +1,152 @@
+-- name: the greatest value
+-- expect: unsupported-aggregate 1:12 hint
+SELECT MAX(amount) AS m FROM lines
+
+-- name: the least value
+-- expect: unsupported-aggregate 1:12 hint
+SELECT MIN(amount) AS m FROM lines
+
+-- name: the median
+-- expect: unsupported-aggregate 1:8 hint
+SELECT MEDIAN(amount) AS m FROM lines
+
+-- name: the standard deviation
+-- expect: unsupported-aggregate 1:8 hint
+SELECT STDDEV(amount) AS s FROM lines
+
+-- name: the variance
+-- expect: unsupported-aggregate 1:8 hint
+SELECT VARIANCE(amount) AS s FROM lines
+
+-- name: a list of values
+-- expect: unsupported-syntax 1:8
+SELECT LIST(amount) AS s FROM lines
+
+-- name: texts put together
+-- expect: unsupported-syntax 1:19
+SELECT STRING_AGG(note, ',') AS s FROM lines
+
+-- name: any value
+-- expect: unsupported-syntax 1:8
+SELECT ANY_VALUE(note) AS s FROM lines
+
+-- name: the first value
+-- expect: unsupported-syntax 1:8
+SELECT FIRST(note) AS s FROM lines
+
+-- name: a quantile
+-- expect: unsupported-syntax 1:22
+SELECT QUANTILE_CONT(amount, 0.5) AS q FROM lines
+
+-- name: the value of the greatest
+-- expect: unsupported-syntax 1:16
+SELECT ARG_MAX(note, amount) AS a FROM lines
+
+-- name: an approximate count
+-- expect: unsupported-syntax 1:8
+SELECT APPROX_COUNT_DISTINCT(note) AS n FROM lines
+
+-- name: distinct values
+-- expect: count-distinct 1:23 hint
+SELECT COUNT(DISTINCT product_id) AS n FROM lines
+
+-- name: distinct pairs
+-- expect: count-distinct 1:24 hint
+SELECT COUNT(DISTINCT (household_id, day)) AS n FROM lines
+
+-- name: distinct units and values
+-- expect: count-distinct 1:23 hint
+SELECT COUNT(DISTINCT household_id, product_id) AS n FROM lines
+
+-- name: a sum of distinct values
+-- expect: unsupported-expression 1:21
+SELECT SUM(DISTINCT pieces) AS s FROM lines
+
+-- name: a sum of doubles
+-- expect: inexact-sum 1:8 hint
+SELECT SUM(amount / 3) AS s FROM lines
+
+-- name: a sum of texts
+-- expect: type-mismatch 1:8 hint
+SELECT SUM(note) AS s FROM lines
+
+-- name: a sum of conditions
+-- expect: type-mismatch 1:8 hint
+SELECT SUM(paid_by_card) AS s FROM lines
+
+-- name: a sum of sums
+-- expect: unsupported-expression 1:12
+SELECT SUM(SUM(amount)) AS s FROM lines
+
+-- name: a sum without a bound
+-- expect: no-bound None:None hint
+SELECT SUM(amount * pieces) AS s FROM lines
+
+-- name: a column that is not grouped
+-- expect: not-in-group-by 1:8 hint
+SELECT pieces, COUNT(*) AS n FROM lines
+
+-- name: a column beside another key
+-- expect: not-in-group-by 1:8 hint
+SELECT pieces, COUNT(*) AS n FROM lines GROUP BY product_id
+
+-- name: a star beside a measure
+-- expect: not-in-group-by 1:8
+SELECT *, COUNT(*) AS n FROM lines
+
+-- name: keys without a measure
+-- expect: no-aggregate 1:8 hint
+SELECT age FROM customers GROUP BY age
+
+-- name: an ordinal that is not there
+-- expect: group-by-ordinal 1:51
+SELECT age, COUNT(*) AS n FROM customers GROUP BY 3
+
+-- name: the ordinal zero
+-- expect: group-by-ordinal 1:51
+SELECT age, COUNT(*) AS n FROM customers GROUP BY 0
+
+-- name: DISTINCT beside a measure
+-- expect: unsupported-syntax 1:17 hint
+SELECT DISTINCT COUNT(*) AS n FROM lines
+
+-- name: QUALIFY beside a measure
+-- expect: unsupported-syntax 1:8 hint
+SELECT age, COUNT(*) AS n FROM customers GROUP BY age QUALIFY RANK() OVER (ORDER BY age) = 1
+
+-- name: a window over a measure
+-- expect: unsupported-syntax 1:13 hint
+SELECT age, SUM(COUNT(*)) OVER () AS n FROM customers GROUP BY age
+
+-- name: two columns of one name
+-- expect: duplicate-column 1:8 hint
+SELECT COUNT(*) AS n, SUM(pieces) AS n FROM lines
+
+-- name: ROLLUP
+-- expect: unsupported-syntax 1:68
+SELECT age, members, COUNT(*) AS n FROM customers GROUP BY ROLLUP (age, members)
+
+-- name: GROUPING SETS
+-- expect: unsupported-syntax 1:67
+SELECT age, COUNT(*) AS n FROM customers GROUP BY GROUPING SETS ((age), ())
+
+-- name: a FILTER that is no condition
+-- expect: type-mismatch 1:31
+SELECT COUNT(*) FILTER (WHERE pieces) AS n FROM lines
+
+-- name: COUNT_IF of a number
+-- expect: type-mismatch 1:17
+SELECT COUNT_IF(pieces) AS n FROM lines
+
+-- name: an aggregate in WHERE
+-- expect: unsupported-expression 1:39
+SELECT COUNT(*) AS n FROM lines WHERE COUNT(*) > 1
+
+-- name: a LIMIT that is computed
+-- expect: unsupported-syntax 1:61
+SELECT age, COUNT(*) AS n FROM customers GROUP BY age LIMIT 1 + 1
+
+-- name: a LIMIT in percent
+-- expect: unsupported-syntax 1:61
+SELECT age, COUNT(*) AS n FROM customers GROUP BY age LIMIT 10%
+

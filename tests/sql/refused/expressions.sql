@@ -1,0 +1,172 @@
+-- name: a number as a condition
+-- expect: type-mismatch 1:39
+SELECT COUNT(*) AS n FROM lines WHERE pieces
+
+-- name: a text compared with a number
+-- expect: type-mismatch 1:39 hint
+SELECT COUNT(*) AS n FROM lines WHERE note > 5
+
+-- name: a date compared with a number
+-- expect: type-mismatch 1:39 hint
+SELECT COUNT(*) AS n FROM lines WHERE day > 5
+
+-- name: a date that is none
+-- expect: type-mismatch 1:39 hint
+SELECT COUNT(*) AS n FROM lines WHERE day > '2026-02-30'
+
+-- name: a date in words
+-- expect: type-mismatch 1:50 hint
+SELECT COUNT(*) AS n FROM lines WHERE day > DATE 'yesterday'
+
+-- name: a text that is no number
+-- expect: type-mismatch 1:39
+SELECT COUNT(*) AS n FROM lines WHERE pieces = 'many'
+
+-- name: a number beyond all ranges
+-- expect: number-out-of-range 1:48
+SELECT COUNT(*) AS n FROM lines WHERE pieces < 1e40
+
+-- name: a pattern from a column
+-- expect: type-mismatch 1:39
+SELECT COUNT(*) AS n FROM lines WHERE note LIKE note
+
+-- name: a pattern with ESCAPE
+-- expect: unsupported-syntax 1:39
+SELECT COUNT(*) AS n FROM lines WHERE note LIKE '50!%' ESCAPE '!'
+
+-- name: a regular expression
+-- expect: unsupported-syntax 1:39
+SELECT COUNT(*) AS n FROM lines WHERE REGEXP_MATCHES(note, 'a+')
+
+-- name: SIMILAR TO
+-- expect: unsupported-syntax 1:39
+SELECT COUNT(*) AS n FROM lines WHERE note SIMILAR TO 'a+'
+
+-- name: GLOB
+-- expect: unsupported-syntax 1:39
+SELECT COUNT(*) AS n FROM lines WHERE note GLOB 'a*'
+
+-- name: a random number
+-- expect: unsupported-syntax 1:39
+SELECT COUNT(*) AS n FROM lines WHERE RANDOM() < 0.5
+
+-- name: the time of day
+-- expect: unsupported-syntax None:None
+SELECT COUNT(*) AS n FROM lines WHERE day < CURRENT_DATE
+
+-- name: an error on purpose
+-- expect: unsupported-syntax 1:39
+SELECT COUNT(*) AS n FROM lines WHERE ERROR('x') IS NULL
+
+-- name: a hash
+-- expect: unsupported-syntax 1:39
+SELECT COUNT(*) AS n FROM lines WHERE HASH(note) = 1
+
+-- name: a repeated text
+-- expect: unsupported-syntax 1:39
+SELECT COUNT(*) AS n FROM lines WHERE REPEAT(note, 1000000) = 'a'
+
+-- name: a logarithm of private values
+-- expect: unsupported-expression 1:39
+SELECT COUNT(*) AS n FROM lines WHERE LN(amount) > 1
+
+-- name: a root of private values
+-- expect: unsupported-expression 1:39
+SELECT COUNT(*) AS n FROM lines WHERE SQRT(amount) > 1
+
+-- name: a power of private values
+-- expect: unsupported-expression 1:39
+SELECT COUNT(*) AS n FROM lines WHERE amount ** 2 > 1
+
+-- name: a cast to a timestamp
+-- expect: unsupported-expression 1:44
+SELECT COUNT(*) AS n FROM lines WHERE CAST(day AS TIMESTAMP) > '2026-01-01'
+
+-- name: a cast to a list
+-- expect: unsupported-expression 1:44
+SELECT COUNT(*) AS n FROM lines WHERE CAST(note AS INTEGER[]) IS NULL
+
+-- name: a cast of a decimal to text
+-- expect: type-mismatch 1:44 hint
+SELECT COUNT(*) AS n FROM lines WHERE CAST(amount AS VARCHAR) = '1.00'
+
+-- name: more decimals than there are
+-- expect: unsupported-expression 1:62
+SELECT COUNT(*) AS n FROM lines WHERE CAST(amount AS DECIMAL(30, 12)) > 1
+
+-- name: ROUND to negative places
+-- expect: unsupported-expression 1:39
+SELECT COUNT(*) AS n FROM lines WHERE ROUND(amount, -1) = 10
+
+-- name: ROUND to a column's places
+-- expect: unsupported-expression 1:39
+SELECT COUNT(*) AS n FROM lines WHERE ROUND(amount, pieces) = 10
+
+-- name: SUBSTRING from a column
+-- expect: unsupported-expression 1:49
+SELECT COUNT(*) AS n FROM lines WHERE SUBSTRING(note, pieces, 1) = 'a'
+
+-- name: SUBSTRING from the end
+-- expect: unsupported-expression 1:49
+SELECT COUNT(*) AS n FROM lines WHERE SUBSTRING(note, -1) = 'a'
+
+-- name: RIGHT of a text
+-- expect: unsupported-expression 1:39
+SELECT COUNT(*) AS n FROM lines WHERE RIGHT(note, 1) = 'a'
+
+-- name: EXTRACT of an epoch
+-- expect: unsupported-expression 1:58
+SELECT COUNT(*) AS n FROM lines WHERE EXTRACT(epoch FROM day) > 1
+
+-- name: DATE_TRUNC to a century
+-- expect: unsupported-expression 1:39
+SELECT COUNT(*) AS n FROM lines WHERE DATE_TRUNC('century', day) = day
+
+-- name: DATE_DIFF in months
+-- expect: unsupported-expression 1:39
+SELECT COUNT(*) AS n FROM lines WHERE DATE_DIFF('month', day, day) = 0
+
+-- name: an interval of months
+-- expect: unsupported-expression None:None
+SELECT COUNT(*) AS n FROM lines WHERE day > DATE '2026-01-01' + INTERVAL 1 MONTH
+
+-- name: days of a column
+-- expect: type-mismatch 1:39
+SELECT COUNT(*) AS n FROM lines WHERE day + pieces > DATE '2026-01-01'
+
+-- name: whole division of doubles
+-- expect: type-mismatch 1:40
+SELECT COUNT(*) AS n FROM lines WHERE (amount / 2) // 2 = 1
+
+-- name: CASE of two types
+-- expect: type-mismatch 1:49
+SELECT COUNT(*) AS n FROM lines WHERE CASE WHEN pieces > 1 THEN 'a' ELSE 1 END = 'a'
+
+-- name: COALESCE of two types
+-- expect: type-mismatch 1:39 hint
+SELECT COUNT(*) AS n FROM lines WHERE COALESCE(note, paid_by_card) IS NULL
+
+-- name: a list
+-- expect: unsupported-syntax 1:51
+SELECT COUNT(*) AS n FROM lines WHERE [pieces] = [1]
+
+-- name: a struct
+-- expect: unsupported-syntax 1:45
+SELECT COUNT(*) AS n FROM lines WHERE {'a': pieces} IS NULL
+
+-- name: a tuple
+-- expect: unsupported-expression 1:40
+SELECT COUNT(*) AS n FROM lines WHERE (pieces, ticket) = (1, 2)
+
+-- name: a lambda
+-- expect: unsupported-syntax 1:8
+SELECT LIST_FILTER([1], x -> x > 0) AS l
+
+-- name: an array subscript
+-- expect: unsupported-syntax 1:8
+SELECT note[1] AS a, COUNT(*) AS n FROM lines GROUP BY a
+
+-- name: a collation
+-- expect: unsupported-syntax 1:39
+SELECT COUNT(*) AS n FROM lines WHERE note COLLATE NOCASE = 'a'
+

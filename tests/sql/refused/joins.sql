@@ -1,0 +1,112 @@
+-- name: private tables without a condition
+-- expect: join-not-on-unit 1:8 hint
+SELECT COUNT(*) AS n FROM lines, customers
+
+-- name: private tables on another column
+-- expect: join-not-on-unit 1:8 hint
+SELECT COUNT(*) AS n FROM lines a JOIN lines b ON a.product_id = b.product_id
+
+-- name: private tables crossed
+-- expect: join-not-on-unit 1:8 hint
+SELECT COUNT(*) AS n FROM lines a CROSS JOIN customers b
+
+-- name: a third private table not on the unit
+-- expect: join-not-on-unit 1:8 hint
+SELECT COUNT(*) AS n FROM lines a JOIN customers b USING (household_id) JOIN lines c ON c.day = a.day
+
+-- name: private tables joined through a public one
+-- expect: join-not-on-unit 1:8 hint
+SELECT COUNT(*) AS n FROM lines a JOIN products p ON a.product_id = p.product_id JOIN lines b ON b.product_id = p.product_id
+
+-- name: a left join of private tables on another column
+-- expect: join-not-on-unit 1:8 hint
+SELECT COUNT(*) AS n FROM lines a LEFT JOIN customers b ON a.pieces = b.members
+
+-- name: a left join that keeps public rows
+-- expect: outer-join-keeps-public 1:56 hint
+SELECT p.name, COUNT(*) AS n FROM products p LEFT JOIN lines l ON p.product_id = l.product_id GROUP BY p.name
+
+-- name: a right join
+-- expect: unsupported-join 1:46 hint
+SELECT COUNT(*) AS n FROM lines l RIGHT JOIN products p ON p.product_id = l.product_id
+
+-- name: a full join
+-- expect: unsupported-join 1:45 hint
+SELECT COUNT(*) AS n FROM lines l FULL JOIN customers c ON c.household_id = l.household_id
+
+-- name: a semi join
+-- expect: unsupported-join 1:45 hint
+SELECT COUNT(*) AS n FROM lines l SEMI JOIN products p ON p.product_id = l.product_id
+
+-- name: an anti join
+-- expect: unsupported-join 1:45 hint
+SELECT COUNT(*) AS n FROM lines l ANTI JOIN customers c ON c.household_id = l.household_id
+
+-- name: a natural join
+-- expect: unsupported-syntax 1:46
+SELECT COUNT(*) AS n FROM lines NATURAL JOIN products
+
+-- name: an as-of join
+-- expect: unsupported-syntax 1:45
+SELECT COUNT(*) AS n FROM lines l ASOF JOIN stores s ON l.day >= s.opened
+
+-- name: a lateral join
+-- expect: unsupported-syntax 1:52
+SELECT COUNT(*) AS n FROM lines l, LATERAL (SELECT 1) AS t
+
+-- name: a released table joined with private rows
+-- expect: released-with-private 1:48 hint
+SELECT COUNT(*) AS n FROM lines l JOIN (SELECT AVG(pieces) AS mean FROM lines) AS t ON l.pieces > t.mean
+
+-- name: a union of private rows
+-- expect: union-of-private 1:35 hint
+SELECT COUNT(*) AS n FROM (SELECT pieces FROM lines UNION ALL SELECT members FROM customers) AS t
+
+-- name: a union of private and public rows
+-- expect: union-of-private 1:8 hint
+SELECT town FROM customers UNION SELECT city FROM stores
+
+-- name: a limited private subquery
+-- expect: limit-on-private 1:35 hint
+SELECT COUNT(*) AS n FROM (SELECT pieces FROM lines LIMIT 5) AS t
+
+-- name: a distinct private subquery
+-- expect: limit-on-private 1:44 hint
+SELECT COUNT(*) AS n FROM (SELECT DISTINCT pieces FROM lines) AS t
+
+-- name: a shifted private subquery
+-- expect: limit-on-private 1:35 hint
+SELECT COUNT(*) AS n FROM (SELECT pieces FROM lines OFFSET 5) AS t
+
+-- name: a qualified private subquery
+-- expect: limit-on-private 1:35 hint
+SELECT COUNT(*) AS n FROM (SELECT pieces FROM lines QUALIFY ROW_NUMBER() OVER (ORDER BY amount) = 1) AS t
+
+-- name: a parenthesised limited subquery
+-- expect: limit-on-private 1:36 hint
+SELECT COUNT(*) AS n FROM ((SELECT pieces FROM lines) LIMIT 5) AS t
+
+-- name: a private subquery in a private condition
+-- expect: subquery-in-condition 1:39 hint
+SELECT COUNT(*) AS n FROM lines WHERE product_id IN (SELECT product_id FROM lines)
+
+-- name: a public subquery in a private condition
+-- expect: subquery-in-condition 1:39 hint
+SELECT COUNT(*) AS n FROM lines WHERE product_id IN (SELECT product_id FROM products)
+
+-- name: a scalar subquery in a private condition
+-- expect: unsupported-expression 1:56 hint
+SELECT COUNT(*) AS n FROM lines WHERE amount > (SELECT AVG(amount) FROM lines)
+
+-- name: EXISTS in a private condition
+-- expect: unsupported-expression 1:54 hint
+SELECT COUNT(*) AS n FROM lines WHERE EXISTS (SELECT 1 FROM products)
+
+-- name: two tables of one name
+-- expect: duplicate-alias 1:43 hint
+SELECT COUNT(*) AS n FROM lines AS a JOIN customers AS a ON a.household_id = a.household_id
+
+-- name: two public tables of one name
+-- expect: duplicate-alias 1:37 hint
+SELECT 1 AS one FROM products AS a, stores AS a
+

@@ -1,0 +1,80 @@
+-- name: a table that is not there
+-- expect: unknown-table 1:27 hint
+SELECT COUNT(*) AS n FROM purchases
+
+-- name: a column that is not there
+-- expect: unknown-column 1:39 hint
+SELECT COUNT(*) AS n FROM lines WHERE colour = 'red'
+
+-- name: a column of a table that is not there
+-- expect: unknown-column 1:39 hint
+SELECT COUNT(*) AS n FROM lines WHERE x.pieces = 1
+
+-- name: a column in two tables
+-- expect: ambiguous-column 1:75 hint
+SELECT COUNT(*) AS n FROM lines l JOIN stores s ON l.day > s.opened WHERE store_id = 1
+
+-- name: USING of a column on one side
+-- expect: unknown-column 1:38
+SELECT COUNT(*) AS n FROM lines JOIN products USING (store_id)
+
+-- name: a star of a table that is not there
+-- expect: unknown-table 1:35
+SELECT COUNT(*) AS n FROM (SELECT x.* FROM lines) AS t
+
+-- name: a name with an underscore
+-- expect: reserved-name 1:54
+SELECT _sensitive, COUNT(*) AS n FROM lines GROUP BY _sensitive
+
+-- name: a table of the vault
+-- expect: reserved-name 1:15
+SELECT * FROM _units
+
+-- name: a table of the engine
+-- expect: unknown-table 1:15 hint
+SELECT * FROM duckdb_settings
+
+-- name: a schema
+-- expect: unsupported-syntax 1:27
+SELECT COUNT(*) AS n FROM information_schema.tables
+
+-- name: a qualified table
+-- expect: unsupported-syntax 1:27
+SELECT COUNT(*) AS n FROM private.main.lines
+
+-- name: a file
+-- expect: unknown-table 1:15 hint
+SELECT * FROM 'secret.csv'
+
+-- name: a table function
+-- expect: unsupported-syntax 1:15
+SELECT * FROM read_csv('secret.csv')
+
+-- name: a range
+-- expect: unsupported-syntax 1:15
+SELECT * FROM range(10)
+
+-- name: a generator in SELECT
+-- expect: unsupported-syntax 1:8
+SELECT UNNEST([1, 2]) AS x
+
+-- name: a query in a text
+-- expect: unsupported-syntax 1:15
+SELECT * FROM query('SELECT 1')
+
+-- name: a row id
+-- expect: unknown-column 1:39 hint
+SELECT COUNT(*) AS n FROM lines WHERE rowid = 1
+
+-- name: the environment
+-- expect: unsupported-syntax 1:8
+SELECT GETENV('HOME') AS home
+
+-- name: the current user
+-- expect: unsupported-syntax None:None
+SELECT CURRENT_USER AS u
+
+-- name: an alias of an alias of itself
+-- expect: unknown-column 1:8 hint
+SELECT a AS b, b AS a, COUNT(*) AS n FROM lines GROUP BY a
+

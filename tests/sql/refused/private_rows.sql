@@ -1,0 +1,76 @@
+-- name: all columns of a private table
+-- expect: private-rows 1:8 hint
+SELECT * FROM lines
+
+-- name: one column of a private table
+-- expect: private-rows 1:8 hint
+SELECT amount FROM lines
+
+-- name: a filtered private row
+-- expect: unit-in-expression 1:32 hint
+SELECT amount FROM lines WHERE household_id IS NOT NULL
+
+-- name: a private row by limit
+-- expect: limit-on-private 1:8 hint
+SELECT amount FROM lines LIMIT 1
+
+-- name: distinct private rows
+-- expect: limit-on-private 1:17 hint
+SELECT DISTINCT town FROM customers
+
+-- name: ordered private rows
+-- expect: private-rows 1:8 hint
+SELECT town FROM customers ORDER BY town
+
+-- name: a constant for every private row
+-- expect: private-rows 1:8 hint
+SELECT 1 AS one FROM lines
+
+-- name: a CTE that gives private rows
+-- expect: private-rows 1:6 hint
+WITH a AS (SELECT pieces FROM lines) SELECT * FROM a
+
+-- name: a private scalar subquery
+-- expect: private-rows 1:16 hint
+SELECT (SELECT amount FROM lines) AS a
+
+-- name: a private scalar subquery beside a measure
+-- expect: limit-on-private 1:31 hint
+SELECT COUNT(*) AS n, (SELECT amount FROM lines LIMIT 1) AS a FROM lines
+
+-- name: a private subquery in IN over public rows
+-- expect: private-rows 1:55 hint
+SELECT name FROM products WHERE product_id IN (SELECT product_id FROM lines)
+
+-- name: a private subquery in EXISTS over public rows
+-- expect: private-rows 1:48 hint
+SELECT name FROM products WHERE EXISTS (SELECT 1 FROM lines)
+
+-- name: a correlated private subquery
+-- expect: unknown-column 1:67 hint
+SELECT name, (SELECT COUNT(*) FROM lines WHERE lines.product_id = p.product_id) AS n FROM products AS p
+
+-- name: a window over private rows
+-- expect: unsupported-expression 1:8 hint
+SELECT ROW_NUMBER() OVER (ORDER BY amount) AS place FROM lines
+
+-- name: a window aggregate over private rows
+-- expect: unsupported-expression 1:8 hint
+SELECT SUM(amount) OVER () AS s FROM lines
+
+-- name: private rows in parentheses
+-- expect: private-rows 1:9 hint
+(SELECT amount FROM lines)
+
+-- name: private rows in HAVING
+-- expect: private-rows 1:81 hint
+SELECT age, COUNT(*) AS n FROM customers GROUP BY age HAVING COUNT(*) > (SELECT members FROM customers)
+
+-- name: private rows in the ON of public tables
+-- expect: private-rows 1:70 hint
+SELECT p.name FROM products p JOIN stores s ON s.store_id IN (SELECT store_id FROM lines)
+
+-- name: private rows in ORDER BY
+-- expect: private-rows 1:44 hint
+SELECT name FROM products ORDER BY (SELECT amount FROM lines)
+
