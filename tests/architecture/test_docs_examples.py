@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import pytest
 
+from budgets.privacy_loss import rho_of_epsilon
 from queries.plan import Axis
 from queries.planner import options_of, plan, price
 from queries.policy import load_policy
@@ -34,6 +38,7 @@ _SQL = (ROOT / "docs" / "sql.md").read_text(encoding="utf-8")
 _ADDRESS = "http://localhost:8000"
 _MOST_EPSILON = 2
 _LEAST_EXAMPLES = 15
+_LEAST_ROWS = 6
 _NEEDS_THE_NETWORK = ("make", "docker")
 
 
@@ -251,6 +256,18 @@ def test_a_function_of_the_page_may_stand_on_private_rows(name: str) -> None:
 def test_a_function_of_the_page_may_stand_on_results(name: str, analyst: Client) -> None:
     weeks = "SELECT week, COUNT(*) AS lines FROM purchases GROUP BY week"
     assert analyst.quote(f"SELECT {_ON_RESULTS[name]} AS value FROM ({weeks}) AS weeks")["releases"]
+
+
+def test_the_attackers_table_is_right_and_rounded_up() -> None:
+    """Right with probability Φ(√(2ρ)/2), by the Gaussian trade-off function (Dong, Roth and Su, arXiv:1905.02383)."""
+    promise = (ROOT / "docs" / "promise.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([0-9.]+) \| ([0-9.]+)% \|", promise, flags=re.MULTILINE)
+    assert len(rows) >= _LEAST_ROWS
+    delta = load_policy(demo_policy()).budget.conversion_delta
+    for epsilon, percent in rows:
+        rho = float(rho_of_epsilon(Fraction(epsilon), delta))
+        right = 100 * NormalDist().cdf(math.sqrt(2 * rho) / 2)
+        assert float(percent) == math.ceil(10 * right) / 10, epsilon
 
 
 def test_blocks_are_found_by_language() -> None:
