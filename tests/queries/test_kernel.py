@@ -206,6 +206,23 @@ def test_a_norm_of_exactly_the_bound_is_not_scaled_down(bound: int) -> None:
     assert _one(MeasureKind.SUM, 5 * unit - 1).sums(rows)[0][0] < 3 * unit * WEIGHT_ONE
 
 
+@pytest.mark.parametrize("bound", [5, 5 * 10**6, 94_906_260])
+def test_a_norm_above_the_bound_by_the_least_is_scaled_down(bound: int) -> None:
+    unit = bound // 5
+    rows: list[Row] = [(0, 0, (3 * unit, 0)), (0, 1, (-4 * unit, 0)), (0, 2, (1, 0))]
+    case = _one(MeasureKind.SUM, bound)
+    vector = {g: (cell,) for g, cell in enumerate(case.sums(rows)[0])}
+    assert vector[0][0] < 3 * unit * WEIGHT_ONE
+    assert norm(case.aggregation.blocks[0], vector) <= WEIGHT_ONE**2
+
+
+def test_ties_in_a_draw_go_to_the_smaller_groups() -> None:
+    block = Block((Measure(MeasureKind.ROWS, None, 10),), 10**9, 3)
+    case = Case(Aggregation(_RELATION, PublicKeys(), (block,), UNITS), (-1,), [7] * GROUPS)
+    rows: list[Row] = [(0, g, (0, 0)) for g in (6, 2, 5, 3, 4)]
+    assert np.flatnonzero(case.sums(rows)[0]).tolist() == [2, 3, 4]
+
+
 def test_the_largest_sums_keep_the_bound() -> None:
     rows: list[Row] = [(0, g, (2**62, 0)) for g in range(GROUPS) for _ in range(500)]
     for bound in (1, 3, 2**31, 2**40):
