@@ -1,0 +1,179 @@
+"""The noise against independent computations: its price, its distribution, and the threshold's delta."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import stats
+
+from queries.errors import IllegalPlanError
+from queries.mechanisms import ATTO, NANO, Gaussian, Threshold, _opendp_rho, build
+from queries.plan import (
+    INTEGER,
+    WEIGHT_ONE,
+    Aggregation,
+    Block,
+    Column,
+    Measure,
+    MeasureKind,
+    PublicKeys,
+    Relation,
+    Scan,
+    ThresholdKeys,
+)
+
+SIGNIFICANCE = 1e-9
+DRAWS = 50_000
+_RELATION = Relation(Scan("lines", private=True, columns=(("k", INTEGER),)))
+_ROWS = Measure(MeasureKind.ROWS, None, 3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 2**50), st.integers(1, 10**12))
+def test_the_price_covers_the_loss_by_both_formulas(sensitivity: int, rho_nano: int) -> None:
+    try:
+        mechanism = Gaussian.of(sensitivity, rho_nano)
+    except IllegalPlanError:
+        assert not 1 <= sensitivity / math.sqrt(2 * rho_nano / NANO) <= 2**56 * (1 + 1e-12)
+        return
+    rho = Fraction(rho_nano, NANO)
+    assert Fraction(sensitivity) ** 2 / (2 * Fraction(mechanism.scale) ** 2) <= rho
+    assert _opendp_rho(mechanism.scale, sensitivity) <= rho
+    assert mechanism.scale <= sensitivity / math.sqrt(2 * rho_nano / NANO) * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(("sensitivity", "rho_nano"), [(2**60, 1), (1, 10**12)])
+def test_a_scale_that_cannot_be_sampled_is_refused(sensitivity: int, rho_nano: int) -> None:
+    with pytest.raises(IllegalPlanError):
+        Gaussian.of(sensitivity, rho_nano)
+
+
+def test_a_mechanism_with_less_noise_than_was_paid_for_does_not_run() -> None:
+    mechanism = Gaussian.of(WEIGHT_ONE, NANO)
+    for cheaper in (replace(mechanism, scale=mechanism.scale / 2), replace(mechanism, rho_nano=NANO - 1)):
+        with pytest.raises(IllegalPlanError):
+            cheaper.add_noise(np.zeros(3, np.int64))
+
+
+def _pmf(scale: float, limit: int) -> NDArray[np.float64]:
+    """The discrete Gaussian's probabilities of -limit … limit, by its definition."""
+    numbers = np.arange(-limit, limit + 1, dtype=np.float64)
+    weights = np.exp(-(numbers**2) / (2 * scale**2))
+    return weights / math.fsum(weights)
+
+
+def _chi_square_p(noise: NDArray[np.int64], scale: float) -> float:
+    """The p-value of the noise against the discrete Gaussian, the tails beyond 3.5 scales put together."""
+    edge, limit = math.ceil(3.5 * scale), math.ceil(40 * scale)
+    pmf = _pmf(scale, limit)
+    middle = pmf[limit - edge : limit + edge + 1]
+    expected = np.concatenate(([pmf[: limit - edge].sum()], middle, [pmf[limit + edge + 1 :].sum()])) * len(noise)
+    clipped = np.clip(noise, -edge - 1, edge + 1)
+    observed = np.bincount(clipped + edge + 1, minlength=len(expected))
+    return float(stats.chi2.sf(((observed - expected) ** 2 / expected).sum(), len(expected) - 1))
+
+
+def _drawn(mechanism: Gaussian) -> NDArray[np.int64]:
+    return mechanism.add_noise(np.full(DRAWS, 1_000_000, np.int64)) - 1_000_000
+
+
+@pytest.mark.parametrize(("sensitivity", "rho_nano"), [(1, 125_000_000), (3, 2 * NANO), (8, NANO)])
+def test_the_noise_is_the_discrete_gaussian(sensitivity: int, rho_nano: int) -> None:
+    mechanism = Gaussian.of(sensitivity, rho_nano)
+    assert _chi_square_p(_drawn(mechanism), mechanism.scale) > SIGNIFICANCE
+
+
+def test_the_test_of_the_distribution_sees_five_per_cent_less_noise() -> None:
+    mechanism = Gaussian.of(1, 125_000_000)
+    assert _chi_square_p(_drawn(mechanism), mechanism.scale / 0.95) < SIGNIFICANCE
+    assert _chi_square_p(_drawn(mechanism), mechanism.scale * 2) < SIGNIFICANCE
+
+
+def test_the_variance_is_the_square_of_the_scale() -> None:
+    mechanism = Gaussian.of(WEIGHT_ONE, NANO // 2)
+    noise = _drawn(mechanism) / mechanism.scale
+    width = float(stats.norm.isf(SIGNIFICANCE)) * math.sqrt(2 / DRAWS)
+    assert abs(noise.var() - 1) < width
+    assert abs(noise.mean()) < float(stats.norm.isf(SIGNIFICANCE)) / math.sqrt(DRAWS)
+
+
+def test_cells_are_drawn_independently() -> None:
+    noise = _drawn(Gaussian.of(WEIGHT_ONE, NANO // 2)).astype(np.float64)
+    for lag in (1, 2, 1999, 2000, 2001):
+        correlation = np.corrcoef(noise[:-lag], noise[lag:])[0, 1]
+        assert abs(correlation) < float(stats.norm.isf(SIGNIFICANCE)) / math.sqrt(DRAWS - lag)
+
+
+def test_no_cells_need_no_noise() -> None:
+    assert len(Gaussian.of(WEIGHT_ONE, NANO).add_noise(np.zeros(0, np.int64))) == 0
+
+
+def _exact_delta(value: int, scale: float, max_groups: int) -> float:
+    """The most, over m keys, of m·P[w + Z > value]: summed over the discrete Gaussian, with the kernel's integer w.
+
+    For scales this large the pmf's normaliser is scale·√(2π), to one part in exp(scale²) (Poisson summation).
+    """
+    firsts = [(m, value - math.isqrt(WEIGHT_ONE**2 // m) + 1) for m in range(1, max_groups + 1)]
+    start = firsts[0][1]
+    numbers = np.arange(start, value + math.ceil(15 * scale), dtype=np.float64)
+    upper = np.cumsum(np.exp(-(numbers**2) / (2 * scale**2))[::-1])[::-1] / (scale * math.sqrt(2 * math.pi))
+    return max(m * float(upper[first - start]) for m, first in firsts)
+
+
+THRESHOLDS = [
+    (scale, groups, delta)
+    for scale in (700.0, 20_000.0)
+    for groups in (1, 7, 300)
+    for delta in (10**6, 10**9, 10**12)
+]
+
+
+@pytest.mark.parametrize(("scale", "groups", "delta_atto"), THRESHOLDS)
+def test_a_threshold_costs_no_more_delta_than_was_paid_for(scale: float, groups: int, delta_atto: int) -> None:
+    threshold = Threshold.of(scale, groups, delta_atto)
+    assert _exact_delta(threshold.value, scale, groups) <= delta_atto / ATTO
+
+
+@pytest.mark.parametrize(("scale", "groups", "delta_atto"), THRESHOLDS)
+def test_a_threshold_is_not_needlessly_high(scale: float, groups: int, delta_atto: int) -> None:
+    lower = math.floor(Threshold.of(scale, groups, delta_atto).value / 1.02)
+    assert _exact_delta(lower, scale, groups) > delta_atto / ATTO
+
+
+def test_a_count_at_the_threshold_does_not_pass() -> None:
+    threshold = Threshold(100)
+    assert threshold.passes(np.array([99, 100, 101])).tolist() == [False, False, True]
+
+
+def test_more_groups_a_unit_or_less_delta_never_lower_the_threshold() -> None:
+    values = [Threshold.of(5e4, groups, 10**10).value for groups in (1, 2, 50, 64, 65, 1000, 100_000)]
+    assert values == sorted(values)
+    values = [Threshold.of(5e4, 50, 10**places).value for places in (14, 12, 9, 6, 1)]
+    assert values == sorted(values)
+
+
+def test_a_mechanism_has_a_gaussian_for_each_measure_and_the_threshold_first() -> None:
+    keys = ThresholdKeys((Column(0, "k", INTEGER),), 5, 7_000_000, 10**9)
+    block = Block((_ROWS, replace(_ROWS, l2_bound=9)), 11_000_000)
+    mechanism = build(Aggregation(_RELATION, keys, (block,), 100))
+    assert [(g.sensitivity, g.rho_nano) for g in mechanism.gaussians] == [
+        (WEIGHT_ONE, 7_000_000),
+        (3 * WEIGHT_ONE, 11_000_000),
+        (9 * WEIGHT_ONE, 11_000_000),
+    ]
+    assert mechanism.threshold == Threshold.of(mechanism.gaussians[0].scale, 5, 10**9)
+    assert (mechanism.loss.rho_nano, mechanism.loss.delta_atto) == (18_000_000, 10**9)
+    assert mechanism.scales() == tuple(g.scale for g in mechanism.gaussians[1:])
+
+
+def test_public_keys_need_no_threshold_and_no_delta() -> None:
+    mechanism = build(Aggregation(_RELATION, PublicKeys(), (Block((_ROWS,), 5),), 100))
+    assert mechanism.threshold is None
+    assert mechanism.loss.delta_atto == 0
