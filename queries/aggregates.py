@@ -181,7 +181,7 @@ def measures(
     scope: Scope, keys: list[Expression], tree: exp.Select, schema: Schema, aliases: dict[str, exp.Expr]
 ) -> Measures:
     """A new node for an aggregating SELECT: the scope's relation and keys in normal form."""
-    relation, moved = canonical(scope.relation(tree, schema.policy.unit.name))
+    relation, moved = canonical(scope.relation(tree, schema.unit_column))
     own = tuple(sorted({renumbered(key, moved) for key in keys}, key=repr))
     return Measures(scope, Node(relation, own), moved, aliases, schema)
 

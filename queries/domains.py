@@ -63,16 +63,6 @@ def public_keys(node: Node, schema: Schema) -> tuple[Domain, ...] | None:
     return tuple(sorted(found, key=lambda domain: (_rank(domain.key.axis), repr(domain.key))))
 
 
-def key_columns(node: Node, schema: Schema) -> frozenset[str]:
-    """The 'table.column' names that the statement groups by; an expression counts as the columns it is made of."""
-    found = set()
-    for expression in node.keys:
-        for column in columns_of(expression):
-            fact = schema.fact(node.relation, column)
-            found.add(fact.path if fact is not None else "?")
-    return frozenset(found)
-
-
 def _rank(axis: Axis) -> int:
     """Series come last: a group id is then plain arithmetic in them (`emit.py`)."""
     plain = isinstance(axis, SeriesAxis) and isinstance(axis.function, Column) and not axis.where

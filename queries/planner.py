@@ -11,7 +11,8 @@ from typing import TypeVar
 
 from budgets.privacy_loss import PrivacyLoss, rho_of_epsilon
 from queries.aggregates import Asked, Node
-from queries.domains import Domain, key_columns, public_keys
+from queries.bounds import declared_bound
+from queries.domains import Domain, public_keys
 from queries.errors import IllegalPlanError, PlanTooLargeError, PriceError, QueryNotPrivateError
 from queries.mechanisms import Mechanism, build
 from queries.parse import DIALECT, parse
@@ -22,11 +23,6 @@ from queries.plan import (
     Aggregation,
     Axis,
     Block,
-    Call,
-    Column,
-    Expression,
-    Function,
-    Literal,
     Measure,
     MeasureKind,
     PublicKeys,
@@ -162,7 +158,6 @@ class _Draft:
         self._options = options
         self._domains = None if options.threshold else public_keys(node, schema)
         self._groups = self._count_groups(size_of)
-        self._key_columns = key_columns(node, schema)
         self._measures = [self._measure(number, asked) for number, asked in enumerate(node.measures)]
 
     @property
@@ -282,14 +277,7 @@ class _Draft:
         return -VALUE_LIMIT, VALUE_LIMIT
 
     def _declared_bound(self, asked: Asked) -> Fraction:
-        policy = self._schema.policy
-        if asked.kind is MeasureKind.UNITS:
-            declared = policy.l2_bound("units", self._key_columns)
-            most = None if self._groups is None else Fraction(math.isqrt(max(0, self._groups - 1)) + 1)
-            bounds = [bound for bound in (declared, most) if bound is not None]
-            return min(bounds) if bounds else Fraction(math.isqrt(policy.max_groups_contributed - 1) + 1)
-        measure = "rows" if asked.kind is MeasureKind.ROWS else self._measured(asked.value)
-        bound = policy.l2_bound(measure, self._key_columns) if measure is not None else None
+        bound = declared_bound(asked, self._node, self._schema, self._groups)
         if bound is None:
             raise QueryNotPrivateError(
                 "no-bound",
@@ -297,19 +285,6 @@ class _Draft:
                 hint="State what one customer may add at most over all groups: options.l2_bound {alias: number}.",
             )
         return bound
-
-    def _measured(self, value: Expression | None) -> str | None:
-        """The declared column that a sum is of, seen through CASE … ELSE 0 and COALESCE(…, 0)."""
-        if isinstance(value, Column):
-            fact = self._schema.fact(self._node.relation, value)
-            return fact.path if fact is not None else None
-        if isinstance(value, Call) and value.function in (Function.CASE, Function.COALESCE):
-            values = [*value.arguments[1::2], value.arguments[-1]]
-            inner = value.arguments if value.function is Function.COALESCE else values
-            rest = [v for v in inner if not (isinstance(v, Literal) and v.value in (0, None))]
-            names = {self._measured(v) for v in rest}
-            return names.pop() if len(names) == 1 else None
-        return None
 
 
 def options_of(given: Mapping[str, object]) -> Options:

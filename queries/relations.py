@@ -165,7 +165,7 @@ class _Checker:
         if not aggregates(tree):
             return Typed(self._view(tree, scope, aliases), None)
         name = f"{RELEASED}{len(self.nodes)}"
-        self.nodes.append(Node(scope.relation(tree, self.schema.policy.unit.name), ()))  # keeps the place of this one
+        self.nodes.append(Node(scope.relation(tree, self.schema.unit_column), ()))  # keeps the place of this one
         place = len(self.nodes) - 1
         found, rows = aggregated(tree, scope, aliases, self.schema, lambda inner: self._left_over(inner, env), name)
         self.nodes[place] = found.node
@@ -198,7 +198,7 @@ class _Checker:
         columns: Named = {}
         for projection in tree.expressions:
             columns |= _projected(projection, scope, aliases)
-        return View(scope.relation(tree, self.schema.policy.unit.name), columns)
+        return View(scope.relation(tree, self.schema.unit_column), columns)
 
     def _simple_view(self, tree: exp.Select, items: list[_Item], aliases: Aliases) -> View | None:
         """The public SELECT as a view, for joining with private rows; None where it is not select-project-join."""

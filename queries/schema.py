@@ -54,6 +54,11 @@ class Schema:
         self.policy = policy
         self._sensitive = policy.sensitive_view(purpose)
 
+    @property
+    def unit_column(self) -> str:
+        """What the statement calls the unit: the unit column of the first private table."""
+        return next(str(table.unit_column) for table in self.policy.tables.values() if table.is_private)
+
     def table(self, name: str) -> BaseTable | None:
         """The table of that name, or None; names are compared in lower case, as DuckDB does."""
         declared = self.policy.tables.get(name)

@@ -53,6 +53,14 @@ def positive_number(value: object) -> Fraction:
     return number
 
 
+def magnitude(value: object) -> Fraction:
+    """An exact number above 0 and at most 1e12."""
+    number = exact_number(value)
+    if not 0 < number <= 10**12:
+        raise ValueError("must be above 0 and at most 1000000000000")
+    return number
+
+
 def probability(value: object) -> Fraction:
     """An exact number above 0 and below 1."""
     number = exact_number(value)
@@ -100,6 +108,12 @@ Price = Annotated[
         }
     ),
 ]
+Magnitude = Annotated[
+    Fraction,
+    PlainValidator(magnitude),
+    _as_text,
+    WithJsonSchema({"anyOf": [_NUMBER_SCHEMA, {"type": "string", "pattern": r"^[0-9]{1,12}(\.[0-9]{1,9})?$"}]}),
+]
 Probability = Annotated[
     Fraction,
     PlainValidator(probability),
@@ -117,7 +131,7 @@ Number = Annotated[
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
 OutputName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Bounds = Annotated[list[Number], Field(min_length=2, max_length=2), AfterValidator(_ordered)]
-Whole = Annotated[int, Field(ge=1, le=1_000_000)]
+Whole = Annotated[int, Field(ge=1, le=100_000)]
 Parameter = (
     bool
     | Annotated[int, Field(ge=-_INT64, lt=_INT64)]
@@ -140,11 +154,10 @@ class QueryOptions(Strict):
     max_groups_contributed: Whole | None = Field(default=None, description="Groups that one unit may contribute to.")
     contribution_bounds_per_group: dict[OutputName, Bounds] | None = Field(default=None, max_length=100)
     contribution_bounds_per_row: dict[OutputName, Bounds] | None = Field(default=None, max_length=100)
-    l2_bound: dict[OutputName, Price] | None = Field(
+    l2_bound: dict[OutputName, Magnitude] | None = Field(
         default=None, max_length=100, description="L2 norm of one unit's vector of group values, in the column's units."
     )
     group_selection_strategy: Literal["PUBLIC_GROUPS", "THRESHOLD"] | None = None
-    min_privacy_units_per_group: Whole | None = None
 
 
 class QueryBody(Strict):
