@@ -69,6 +69,8 @@ class DuckDBEngine:
     def __init__(self, connection: duckdb.DuckDBPyConnection, threads: int) -> None:
         self._connection = connection
         self._threads = threads
+        self._lookups: tuple[tuple[str, str], ...] = ()  # the tables that stand now
+        self._rooms: dict[int, list[Rows]] = {}  # by width: fresh memory costs as much time as the rows that fill it
 
     def exact_sums(self, aggregation: Aggregation) -> ExactSums:
         if not isinstance(aggregation.keys, ThresholdKeys):
@@ -97,9 +99,14 @@ class DuckDBEngine:
             self._connection.execute(statement).fetchmany(1)
 
     def _make_lookups(self, aggregation: Aggregation) -> None:
-        """Make the small public tables that the contributions read; the next aggregation overwrites them."""
-        for name, select in emit.lookups(aggregation):
+        """Make the small public tables that the contributions read; those of the query before may do."""
+        wanted = emit.lookups(aggregation)
+        if wanted == self._lookups:
+            return
+        self._lookups = ()
+        for name, select in wanted:
             self._connection.execute(f"CREATE OR REPLACE TABLE {name} AS {select}")
+        self._lookups = wanted
 
     def _product(self, statements: tuple[str, ...]) -> pa.Table:
         """All combinations of the axes' keys, the first axis varying slowest."""
@@ -145,12 +152,15 @@ class DuckDBEngine:
 
     def _drain(self, aggregation: Aggregation, partitions: SimpleQueue[tuple[int, int]], into: Accumulator) -> None:
         """Add partitions until none is left, on a cursor of its own."""
-        rows = Rows(max(emit.value_columns(aggregation)) + 1)
+        width = max(emit.value_columns(aggregation)) + 1
+        rooms = self._rooms.setdefault(width, [])
+        rows = rooms.pop() if rooms else Rows(width)
         with self._connection.cursor() as cursor:
             while True:
                 try:
                     low, high = partitions.get_nowait()
                 except Empty:
+                    rooms.append(rows)
                     return
                 _add_units(cursor, aggregation, low, high, rows, into)
 
