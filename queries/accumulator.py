@@ -11,6 +11,7 @@ from queries.kernel import Integers, Numbers, Words
 from queries.plan import VALUE_LIMIT, Aggregation, Measure, MeasureKind
 from queries.unit_order import find_runs, order_by_unit
 
+_RUN_ROWS = 16
 _KINDS = {MeasureKind.SUM: kernel.SUM, MeasureKind.ROWS: kernel.ROWS, MeasureKind.UNITS: kernel.UNITS}
 
 
@@ -122,11 +123,13 @@ class Accumulator:
 def _in_order(runs: Integers, units: Numbers) -> tuple[Integers, bool]:
     """The runs in order of their units, and whether no unit comes again after a later one.
 
-    Joins deliver a few thousand runs a partition, as threads finish; neighbours may share a unit, and that is order
-    enough.
+    Joins deliver some thousand runs a partition, as threads finish; neighbours may share a unit, and that is order
+    enough. Where runs are short, sorting them would take longer than sorting the rows.
     """
     if len(runs) == 1:
         return runs, True
+    if len(runs) * _RUN_ROWS > runs[-1, 1]:
+        return runs, False
     first, last = units[runs[:, 0]], units[runs[:, 1] - 1]
     order = np.lexsort((last, first))
     ordered = bool((first[order][1:] >= last[order][:-1]).all())
