@@ -106,6 +106,8 @@ def price(schema: Schema, epsilon: Fraction | None, rho: Fraction | None, max_ep
     cap = policy.query.max_epsilon if max_epsilon is None else min(max_epsilon, policy.query.max_epsilon)
     limit = int(rho_of_epsilon(cap, delta) * NANO)
     wanted = policy.query.default_epsilon if epsilon is None else epsilon
+    if wanted <= 0:
+        raise PriceError("invalid-price", "An epsilon must be above 0.")
     nano = int(rho_of_epsilon(wanted, delta) * NANO) if rho is None else int(rho * NANO)
     if nano > limit:
         raise PriceError("max-epsilon-exceeded", f"One query may take an epsilon of at most {float(cap):g}.")

@@ -62,6 +62,11 @@ def statements(folder: str) -> list[Statement]:
     return found
 
 
+def blocks(name: str) -> list[Statement]:
+    """All blocks of one file."""
+    return list(_blocks(SQL / name))
+
+
 def _blocks(path: Path) -> Iterator[Statement]:
     for block in re.split(r"^-- name: ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
         name, _, rest = block.partition("\n")

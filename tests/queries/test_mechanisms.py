@@ -128,10 +128,7 @@ def _exact_delta(value: int, scale: float, max_groups: int) -> float:
 
 
 THRESHOLDS = [
-    (scale, groups, delta)
-    for scale in (700.0, 20_000.0)
-    for groups in (1, 7, 300)
-    for delta in (10**6, 10**9, 10**12)
+    (scale, groups, delta) for scale in (700.0, 20_000.0) for groups in (1, 7, 300) for delta in (10**6, 10**9, 10**12)
 ]
 
 

@@ -1,0 +1,69 @@
+-- Each block holds two statements, parted by a semicolon, that look alike and ask different questions.
+-- name: a limit
+SELECT COUNT(*) AS n FROM lines WHERE pieces > 1; SELECT COUNT(*) AS n FROM lines WHERE pieces > 2
+-- name: a strict limit
+SELECT COUNT(*) AS n FROM lines WHERE pieces > 1; SELECT COUNT(*) AS n FROM lines WHERE pieces >= 1
+-- name: the other side
+SELECT COUNT(*) AS n FROM lines WHERE pieces > 1; SELECT COUNT(*) AS n FROM lines WHERE pieces < 1
+-- name: equal and not equal
+SELECT COUNT(*) AS n FROM lines WHERE pieces = 1; SELECT COUNT(*) AS n FROM lines WHERE pieces <> 1
+-- name: AND and OR
+SELECT COUNT(*) AS n FROM lines WHERE pieces = 1 AND ticket = 2; SELECT COUNT(*) AS n FROM lines WHERE pieces = 1 OR ticket = 2
+-- name: equal and the same
+SELECT COUNT(*) AS n FROM lines WHERE ticket = pieces; SELECT COUNT(*) AS n FROM lines WHERE ticket IS NOT DISTINCT FROM pieces
+-- name: NOT and IS NOT TRUE
+SELECT COUNT(*) AS n FROM lines WHERE NOT paid_by_card; SELECT COUNT(*) AS n FROM lines WHERE paid_by_card IS NOT TRUE
+-- name: rows and units
+SELECT COUNT(*) AS n FROM lines; SELECT COUNT(DISTINCT household_id) AS n FROM lines
+-- name: all rows and those with a value
+SELECT COUNT(*) AS n FROM lines; SELECT COUNT(ticket) AS n FROM lines
+-- name: a sum and a mean
+SELECT SUM(amount) AS n FROM lines; SELECT AVG(amount) AS n FROM lines
+-- name: a mean of what may be NULL
+SELECT AVG(discount) AS n FROM lines; SELECT AVG(COALESCE(discount, 0)) AS n FROM lines
+-- name: two columns
+SELECT SUM(amount) AS n FROM lines; SELECT SUM(discount) AS n FROM lines
+-- name: with and without a key
+SELECT COUNT(*) AS n FROM lines; SELECT COUNT(*) AS n FROM lines GROUP BY pieces
+-- name: two keys
+SELECT COUNT(*) AS n FROM lines GROUP BY pieces; SELECT COUNT(*) AS n FROM lines GROUP BY product_id
+-- name: a key more
+SELECT COUNT(*) AS n FROM lines GROUP BY pieces; SELECT COUNT(*) AS n FROM lines GROUP BY pieces, product_id
+-- name: a narrower key
+SELECT COUNT(*) AS n FROM lines GROUP BY pieces; SELECT COUNT(*) AS n FROM lines WHERE pieces >= 0 GROUP BY pieces
+-- name: week and month
+SELECT COUNT(*) AS n FROM lines GROUP BY WEEK(day); SELECT COUNT(*) AS n FROM lines GROUP BY MONTH(day)
+-- name: a table more
+SELECT COUNT(*) AS n FROM lines; SELECT COUNT(*) AS n FROM lines JOIN customers USING (household_id)
+-- name: an inner and a left join
+SELECT COUNT(*) AS n FROM customers c JOIN lines l USING (household_id); SELECT COUNT(*) AS n FROM customers c LEFT JOIN lines l USING (household_id)
+-- name: the two sides of a left join
+SELECT COUNT(*) AS n FROM customers c LEFT JOIN lines l USING (household_id); SELECT COUNT(*) AS n FROM lines l LEFT JOIN customers c USING (household_id)
+-- name: a condition in ON and in WHERE of a left join
+SELECT COUNT(*) AS n FROM customers c LEFT JOIN lines l ON c.household_id = l.household_id AND l.pieces = 1; SELECT COUNT(*) AS n FROM customers c LEFT JOIN lines l ON c.household_id = l.household_id WHERE l.pieces = 1
+-- name: a self-join on a column more
+SELECT COUNT(*) AS n FROM lines a JOIN lines b ON a.household_id = b.household_id; SELECT COUNT(*) AS n FROM lines a JOIN lines b ON a.household_id = b.household_id AND a.day = b.day
+-- name: a letter
+SELECT COUNT(*) AS n FROM lines WHERE note = 'gift'; SELECT COUNT(*) AS n FROM lines WHERE note = 'Gift'
+-- name: a space
+SELECT COUNT(*) AS n FROM lines WHERE note = 'gift'; SELECT COUNT(*) AS n FROM lines WHERE note = 'gift '
+-- name: LIKE and ILIKE
+SELECT COUNT(*) AS n FROM lines WHERE note LIKE 'gift'; SELECT COUNT(*) AS n FROM lines WHERE note ILIKE 'gift'
+-- name: NOT IN and IN
+SELECT COUNT(*) AS n FROM lines WHERE ticket IN (1, 2); SELECT COUNT(*) AS n FROM lines WHERE ticket NOT IN (1, 2)
+-- name: a value and its NULL
+SELECT COUNT(*) AS n FROM lines WHERE ticket IN (1, 2); SELECT COUNT(*) AS n FROM lines WHERE ticket IN (1, 2, NULL)
+-- name: the order of CASE
+SELECT COUNT_IF(CASE WHEN pieces > 1 THEN TRUE WHEN ticket > 1 THEN FALSE END) AS n FROM lines; SELECT COUNT_IF(CASE WHEN ticket > 1 THEN FALSE WHEN pieces > 1 THEN TRUE END) AS n FROM lines
+-- name: the order of a difference
+SELECT COUNT(*) AS n FROM lines WHERE pieces - ticket > 1; SELECT COUNT(*) AS n FROM lines WHERE ticket - pieces > 1
+-- name: the order of a quotient
+SELECT COUNT(*) AS n FROM lines WHERE pieces / ticket > 1; SELECT COUNT(*) AS n FROM lines WHERE ticket / pieces > 1
+-- name: rounding
+SELECT COUNT(*) AS n FROM lines WHERE ROUND(amount, 1) > 1; SELECT COUNT(*) AS n FROM lines WHERE ROUND(amount, 0) > 1
+-- name: a day
+SELECT COUNT(*) AS n FROM lines WHERE day = DATE '2026-02-01'; SELECT COUNT(*) AS n FROM lines WHERE day = DATE '2026-02-02'
+-- name: the numbers one and true
+SELECT COUNT(*) AS n FROM lines GROUP BY 1 + 0; SELECT COUNT(*) AS n FROM lines GROUP BY TRUE
+-- name: a number and its text
+SELECT COUNT(*) AS n FROM lines GROUP BY pieces; SELECT COUNT(*) AS n FROM lines GROUP BY CAST(pieces AS VARCHAR)
