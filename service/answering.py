@@ -163,11 +163,11 @@ class Answering:
             description=_description(question),
             lease_seconds=self._lease_seconds,
         )
+        self._try_out(question)
         if not question.missing:
             outcome = self._outcome(question, {})
             self._ledger.record_reuse(claim, outcome)
             return Answered(outcome, touched_private_rows=False)
-        self._try_out(question)
         return Answered(self._buy(question, claim), touched_private_rows=True)
 
     def close(self) -> None:

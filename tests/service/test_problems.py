@@ -13,7 +13,15 @@ from service.problems import PROBLEM_TYPES, Problem, ProblemError, problem_of
 from tests.service.harness import Harness
 
 # Faults of ours or of a load: they never reach a caller by name.
-_NOT_TOLD = {"QueryError", "BudgetError", "IllegalPlanError", "LoadError", "PolicyError", "InvalidTransitionError"}
+_NOT_TOLD = {
+    "QueryError",
+    "BudgetError",
+    "IllegalPlanError",
+    "PlanTooLargeError",
+    "LoadError",
+    "PolicyError",
+    "InvalidTransitionError",
+}
 _MADE = {
     "SqlSyntaxError": query_errors.SqlSyntaxError("expected FROM", 2, 3),
     "QueryNotPrivateError": query_errors.QueryNotPrivateError("code", "reason"),
