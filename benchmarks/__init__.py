@@ -1,0 +1,1 @@
+"""Speed, memory and error against plain DuckDB on the same tables: `make bench`."""
