@@ -81,7 +81,9 @@ class Threshold:
     the outputs differ by such a key's passing: P[w + Z > value] each, at most m times that together. Z is discrete
     Gaussian, and P[Z ≥ x] ≤ P[N(0, scale²) ≥ x − 1] (arXiv:2004.00010, Proposition 25), so P[w + Z > value] =
     P[Z ≥ value − w + 1] ≤ P[N ≥ value − w]. `value` is the least integer for which the maximum over m of
-    m·P[N ≥ value − w] is at most delta: (ρ, δ)-approximate zCDP with the Gaussian's ρ.
+    m·P[N ≥ value − w] is at most delta: (ρ, δ)-approximate zCDP with the Gaussian's ρ. Unless such a key passes, both
+    releases are the Gaussian mechanism on the sums of all keys, of which some are dropped by the noised counts: so
+    the measures may have bounds of their own, under which a unit adds to keys that the selection took from it.
     """
 
     value: int

@@ -28,7 +28,7 @@ class Violation:
 
 def violations(aggregation: Aggregation, whole: ExactSums, without: ExactSums) -> Iterator[Violation]:
     """Everything in which the two neighbours differ by more than the plan's price allows."""
-    with_unit, without_unit = _cells(aggregation, whole), _cells(aggregation, without)
+    with_unit, without_unit = _cells(whole), _cells(without)
     yield from _key_violations(aggregation, with_unit, without_unit)
     mechanism = build(aggregation)
     first, total = 0, Fraction(0)
@@ -48,30 +48,33 @@ def violations(aggregation: Aggregation, whole: ExactSums, without: ExactSums) -
         yield Violation("all blocks: rho", total, Fraction(mechanism.loss.rho_nano, NANO))
 
 
-def _cells(aggregation: Aggregation, exact: ExactSums) -> Mapping[Key, tuple[int, ...]]:
-    """The exact sums by key; under a threshold, of the keys that any unit was counted for."""
+def _cells(exact: ExactSums) -> Mapping[Key, tuple[int, ...]]:
+    """The exact sums by key: of every key, released or not, for what is dropped later is post-processing."""
     if not exact.keys.num_columns:
         return {(): tuple(int(vector[0]) for vector in exact.sums)}
     keys = zip(*(column.to_pylist() for column in exact.keys.columns), strict=True)
     cells = {key: tuple(int(vector[i]) for vector in exact.sums) for i, key in enumerate(keys)}
     if len(cells) != exact.keys.num_rows:
         raise ValueError("a key comes twice")
-    if isinstance(aggregation.keys, ThresholdKeys):
-        return {key: values for key, values in cells.items() if values[0]}
     return cells
 
 
 def _key_violations(
     aggregation: Aggregation, whole: Mapping[Key, tuple[int, ...]], without: Mapping[Key, tuple[int, ...]]
 ) -> Iterator[Violation]:
-    """Public keys never change; of the others one unit brings at most `max_groups`, each with at most 1/√m."""
+    """Public keys never change; of held ones a unit brings at most `max_groups`, each with at most 1/√m.
+
+    Held are the keys that bounding left to some unit. That a unit's own key passes is what δ is for, whatever its
+    measures are; all other changes of measures are the Gaussian's.
+    """
     if not isinstance(aggregation.keys, ThresholdKeys):
         if list(whole) != list(without):
             yield Violation("public keys", Fraction(len(whole.keys() ^ without.keys())), Fraction(0))
         return
-    if without.keys() - whole.keys():
-        yield Violation("keys that come when a unit goes", Fraction(len(without.keys() - whole.keys())), Fraction(0))
-    own = whole.keys() - without.keys()
+    held, held_without = ({key for key, values in each.items() if values[0]} for each in (whole, without))
+    if held_without - held:
+        yield Violation("keys that come when a unit goes", Fraction(len(held_without - held)), Fraction(0))
+    own = held - held_without
     most = aggregation.keys.max_groups
     if len(own) > most:
         yield Violation("keys of one unit", Fraction(len(own)), Fraction(most))

@@ -13,7 +13,7 @@ from queries.errors import IllegalPlanError, PriceError, QueryNotPrivateError
 from queries.planner import QueryPlan
 from tests.privacy.market import Customer, Layout, Market
 from tests.privacy.sensitivity import violations
-from tests.privacy.statements import Asked, customers, layouts, questions
+from tests.privacy.statements import Asked, customers, layouts, line, questions
 
 _PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
 _CHECKS = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
@@ -65,3 +65,14 @@ def test_no_customer_moves_the_sums_by_more_than_was_charged_for_in_many_cases(
     market: Market, asked: Asked, everybody: tuple[Customer, ...], data: st.DataObject
 ) -> None:
     _check(market, asked, everybody, data)
+
+
+@pytest.mark.parametrize("ticket", [1, 2, 3, 4])
+def test_a_key_that_was_taken_from_another_unit_is_still_paid_for(market: Market, ticket: int) -> None:
+    """One unit has four keys, of which the selection takes one; the other unit alone brings that one back."""
+    (node,) = market.plan("SELECT ticket, COUNT(*) AS n FROM lines GROUP BY ticket", {}).nodes
+    rich = Customer(tuple(line(ticket=n) for n in (1, 2, 3, 4)))
+    whole, without = (market.sums(node.aggregation, who) for who in ((rich, Customer((line(ticket=ticket),))), (rich,)))
+    assert sorted(without.sums[0] > 0) == [False, True, True, True]
+    assert (without.sums[1] > 0).all()
+    assert list(violations(node.aggregation, whole, without)) == []
