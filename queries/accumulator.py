@@ -28,15 +28,20 @@ class Rows:
         self.groups: Numbers = np.empty(0, np.int32)
         self.values: Integers = np.empty((width, 0), np.int64)
 
+    @property
+    def width(self) -> int:
+        """How many values a row has."""
+        return len(self.values)
+
     def reserve(self, count: int) -> None:
         """Make room for `count` rows in all; the rows held so far stay."""
         room = len(self.units)
         if count <= room:
             return
-        grown, held = Rows(len(self.values)), self.count
+        grown, held = Rows(self.width), self.count
         room = max(count, 2 * room)
         grown.units, grown.groups = np.empty(room, np.int32), np.empty(room, np.int32)
-        grown.values = np.empty((len(self.values), room), np.int64)
+        grown.values = np.empty((self.width, room), np.int64)
         grown.units[:held], grown.groups[:held] = self.units[:held], self.groups[:held]
         grown.values[:, :held] = self.values[:, :held]
         self.units, self.groups, self.values = grown.units, grown.groups, grown.values

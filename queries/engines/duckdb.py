@@ -18,6 +18,7 @@ import pyarrow as pa
 from queries import emit
 from queries.accumulator import Accumulator, Rows
 from queries.engine import ExactSums
+from queries.engines.dense_axes import Dense, dense
 from queries.errors import IllegalPlanError
 from queries.kernel import Words
 from queries.plan import GROUPS_LIMIT, Aggregation, Axis, ThresholdKeys
@@ -70,18 +71,19 @@ class DuckDBEngine:
         self._connection = connection
         self._threads = threads
         self._lookups: tuple[tuple[str, str], ...] = ()  # the tables that stand now
-        self._rooms: dict[int, list[Rows]] = {}  # by width: fresh memory costs as much time as the rows that fill it
+        self._rooms: list[Rows] = []  # of the last width: fresh memory costs as much time as the rows that fill it
 
     def exact_sums(self, aggregation: Aggregation) -> ExactSums:
         if not isinstance(aggregation.keys, ThresholdKeys):
-            keys = self._product(emit.axes(aggregation))
-            self._make_lookups(aggregation)
-            return self._summed(aggregation, keys, None)
+            axes = self._axes(aggregation)
+            keys, instead = _product(axes), dense(aggregation, axes)
+            self._make_lookups(instead.aggregation if instead else aggregation)
+            return self._summed(aggregation, keys, instead, None)
         self._connection.execute(f"CREATE OR REPLACE TABLE candidates AS {emit.candidates(aggregation)}")
         try:
             found = self._connection.sql("SELECT * FROM candidates ORDER BY id").to_arrow_table()
             priorities = found.column("priority").to_numpy().astype(np.uint64)
-            return self._summed(aggregation, found.drop_columns(["id", "priority"]), priorities)
+            return self._summed(aggregation, found.drop_columns(["id", "priority"]), None, priorities)
         finally:
             self._connection.execute("DROP TABLE candidates")
 
@@ -94,9 +96,10 @@ class DuckDBEngine:
         """Run every statement of the aggregation for its errors alone: meant for empty tables."""
         if isinstance(aggregation.keys, ThresholdKeys):
             self._connection.execute(f"CREATE OR REPLACE TABLE candidates AS {emit.candidates(aggregation)}")
-        self._make_lookups(aggregation)
-        for statement in (*emit.axes(aggregation), emit.contributions(aggregation, (0, 1))):
-            self._connection.execute(statement).fetchmany(1)
+        instead = dense(aggregation, self._axes(aggregation))
+        for each in (aggregation, instead.aggregation) if instead else (aggregation,):
+            self._make_lookups(each)
+            self._connection.execute(emit.contributions(each, (0, 1))).fetchmany(1)
 
     def _make_lookups(self, aggregation: Aggregation) -> None:
         """Make the small public tables that the contributions read; those of the query before may do."""
@@ -108,29 +111,26 @@ class DuckDBEngine:
             self._connection.execute(f"CREATE OR REPLACE TABLE {name} AS {select}")
         self._lookups = wanted
 
-    def _product(self, statements: tuple[str, ...]) -> pa.Table:
-        """All combinations of the axes' keys, the first axis varying slowest."""
-        axes = [self._connection.sql(statement).to_arrow_table() for statement in statements]
-        sizes = [axis.num_rows for axis in axes]
-        groups = int(np.prod(sizes, dtype=object))
-        _check_groups(groups)
-        columns: list[pa.ChunkedArray] = []
-        stride = groups
-        for axis, size in zip(axes, sizes, strict=True):
-            stride //= max(size, 1)
-            members = pa.array(np.arange(groups) // max(stride, 1) % max(size, 1))
-            columns += [column.take(members) for column in axis.columns]
-        return pa.table({f"k{index}": column for index, column in enumerate(columns)})
+    def _axes(self, aggregation: Aggregation) -> list[pa.Table]:
+        """The keys on each axis, in the order of their ids."""
+        return [self._connection.sql(statement).to_arrow_table() for statement in emit.axes(aggregation)]
 
-    def _summed(self, aggregation: Aggregation, keys: pa.Table, priorities: Words | None) -> ExactSums:
+    def _summed(
+        self, aggregation: Aggregation, keys: pa.Table, instead: Dense | None, priorities: Words | None
+    ) -> ExactSums:
         groups = keys.num_rows if keys.num_columns else 1
         _check_groups(groups)
         columns = emit.value_columns(aggregation)
-        partitions = self._partitions(max(columns) + 1, aggregation.unit_capacity)
+        width = max(columns) + 1
+        partitions = self._partitions(width, aggregation.unit_capacity)
         threads = 1 if groups * len(columns) > _CELLS_A_THREAD else min(self._threads, max(1, partitions.qsize()))
         accumulators = [Accumulator(aggregation, columns, groups, priorities) for _ in range(threads)]
+        rooms = [room for room in self._rooms if room.width == width][:threads]
+        self._rooms = rooms + [Rows(width) for _ in range(threads - len(rooms))]
+        readers = [_Reader(instead.aggregation if instead else aggregation, instead, room) for room in self._rooms]
         with ThreadPoolExecutor(threads) as pool:
-            for done in [pool.submit(self._drain, aggregation, partitions, each) for each in accumulators]:
+            work = zip(readers, accumulators, strict=True)
+            for done in [pool.submit(self._drain, reader, partitions, into) for reader, into in work]:
                 done.result()
         total = accumulators[0].out
         for accumulator in accumulators[1:]:
@@ -150,52 +150,70 @@ class DuckDBEngine:
                 partitions.put(edge)
         return partitions
 
-    def _drain(self, aggregation: Aggregation, partitions: SimpleQueue[tuple[int, int]], into: Accumulator) -> None:
+    def _drain(self, reader: _Reader, partitions: SimpleQueue[tuple[int, int]], into: Accumulator) -> None:
         """Add partitions until none is left, on a cursor of its own."""
-        width = max(emit.value_columns(aggregation)) + 1
-        rooms = self._rooms.setdefault(width, [])
-        rows = rooms.pop() if rooms else Rows(width)
         with self._connection.cursor() as cursor:
             while True:
                 try:
                     low, high = partitions.get_nowait()
                 except Empty:
-                    rooms.append(rows)
                     return
-                _add_units(cursor, aggregation, low, high, rows, into)
+                reader.add_units(cursor, low, high, into)
 
 
-def _add_units(
-    cursor: duckdb.DuckDBPyConnection, aggregation: Aggregation, low: int, high: int, rows: Rows, into: Accumulator
-) -> None:
-    """Add all rows of the units in the range; a range whose rows are too many to hold is cut in two and read anew.
+class _Reader:
+    """Reads the contributions of an aggregation into one room."""
 
-    One unit alone needs no order, so it is added piece by piece, however many rows it has.
-    """
-    most = _BYTES_AT_ONCE // _row_bytes(len(rows.values))
-    rows.count = 0
-    for batch in cursor.sql(emit.contributions(aggregation, (low, high))).to_arrow_reader(_BATCH_ROWS):
-        if rows.count + batch.num_rows > most:
-            if high - low > 1:
-                middle = (low + high) // 2
-                _add_units(cursor, aggregation, low, middle, rows, into)
-                return _add_units(cursor, aggregation, middle, high, rows, into)
-            into.add(rows, low, high)
-            rows.count = 0
-        _append(rows, batch)
-    into.add(rows, low, high)
-    into.close()
-    return None
+    def __init__(self, aggregation: Aggregation, instead: Dense | None, rows: Rows) -> None:
+        self._aggregation = aggregation
+        self._group = None if instead is None else instead.group
+        self._rows = rows
+        self._most = _BYTES_AT_ONCE // _row_bytes(rows.width)
+
+    def add_units(self, cursor: duckdb.DuckDBPyConnection, low: int, high: int, into: Accumulator) -> None:
+        """Add all rows of the units in the range; a range whose rows are too many to hold is cut in two and read anew.
+
+        One unit alone needs no order, so it is added piece by piece, however many rows it has.
+        """
+        rows = self._rows
+        rows.count = 0
+        for batch in cursor.sql(emit.contributions(self._aggregation, (low, high))).to_arrow_reader(_BATCH_ROWS):
+            if rows.count + batch.num_rows > self._most:
+                if high - low > 1:
+                    middle = (low + high) // 2
+                    self.add_units(cursor, low, middle, into)
+                    return self.add_units(cursor, middle, high, into)
+                into.add(rows, low, high)
+                rows.count = 0
+            self._append(batch)
+        into.add(rows, low, high)
+        into.close()
+        return None
+
+    def _append(self, batch: pa.RecordBatch) -> None:
+        rows = self._rows
+        start, stop = rows.count, rows.count + batch.num_rows
+        rows.reserve(stop)
+        rows.units[start:stop] = batch.column(0).to_numpy()
+        groups = batch.column(1).fill_null(-1).to_numpy()
+        rows.groups[start:stop] = groups if self._group is None else self._group[groups]
+        for column in range(rows.width):
+            rows.values[column, start:stop] = batch.column(2 + column).to_numpy()
+        rows.count = stop
 
 
-def _append(rows: Rows, batch: pa.RecordBatch) -> None:
-    start, stop = rows.count, rows.count + batch.num_rows
-    rows.reserve(stop)
-    rows.units[start:stop] = batch.column(0).to_numpy()
-    rows.groups[start:stop] = batch.column(1).fill_null(-1).to_numpy()
-    for column in range(len(rows.values)):
-        rows.values[column, start:stop] = batch.column(2 + column).to_numpy()
-    rows.count = stop
+def _product(axes: list[pa.Table]) -> pa.Table:
+    """All combinations of the axes' keys, the first axis varying slowest."""
+    sizes = [axis.num_rows for axis in axes]
+    groups = int(np.prod(sizes, dtype=object))
+    _check_groups(groups)
+    columns: list[pa.ChunkedArray] = []
+    stride = groups
+    for axis, size in zip(axes, sizes, strict=True):
+        stride //= max(size, 1)
+        members = pa.array(np.arange(groups) // max(stride, 1) % max(size, 1))
+        columns += [column.take(members) for column in axis.columns]
+    return pa.table({f"k{index}": column for index, column in enumerate(columns)})
 
 
 def _row_bytes(width: int) -> int:

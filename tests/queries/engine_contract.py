@@ -165,6 +165,13 @@ QUESTIONS: Mapping[str, Question] = {
         _block(_SUM, _SOME),
         _block(_ROWS),
     ),
+    "by an own column between two axes": _question(
+        _JOINED,
+        (_BY_DEPARTMENT, _BY_PRODUCT, _BY_WEEK),
+        [(name, product, week) for name in DEPARTMENTS for product in sorted(PRODUCTS) for week in WEEKS],
+        lambda line: None if _department(line) is None else (PRODUCTS[line[1] or 0], line[1], line[2]),
+        _block(_ROWS),
+    ),
     "few groups a unit": _question(
         _JOINED, (_BY_DEPARTMENT,), _DEPARTMENT_KEYS, _department, _block(_SUM, most=1), _block(_ROWS, most=2)
     ),
