@@ -42,7 +42,7 @@ def speed_table(measured: Iterable[Measured]) -> str:
             milliseconds(Spread.of(one.plain_seconds)),
             milliseconds(Spread.of(one.kvitto_seconds)),
             milliseconds(Spread.of(one.http_seconds)) if one.http_seconds else "",
-            f"{one.noise_seconds * 1000:.0f}" if one.noise_seconds else "",
+            milliseconds(Spread.of(one.noise_seconds)) if one.noise_seconds else "",
             f"**{one.ratio.median:.2f}** ({one.ratio.least:.2f}–{one.ratio.greatest:.2f})",
             f"{one.cpu_ratio:.2f}",
             _target(one),

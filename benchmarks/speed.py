@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import mean
 from tempfile import TemporaryDirectory
 from typing import Any, Final
-
-import numpy as np
 
 from benchmarks.children import Child
 from benchmarks.datasets import Prepared
 from benchmarks.figures import Spread, ratios
+from benchmarks.noise import held_keys, noise_seconds
 from benchmarks.questions import EPSILON, Question
-from queries.mechanisms import Gaussian
 
 THREADS: Final = 2
 PAIRS: Final = 9
 _WARM_UP: Final = 2
-_SAMPLED: Final = Gaussian.of(65_536 * 100, 10_000_000)  # the time hardly depends on the scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +28,8 @@ class Measured:
     plain_seconds: Sequence[float]
     kvitto_seconds: Sequence[float]
     http_seconds: Sequence[float]
-    noise_seconds: float  # sampling the noise alone, where that is counted apart: on the clock, and of the processor
-    noise_cpu_seconds: float
+    noise_seconds: Sequence[float]  # sampling as much noise as each answer needed, where that is counted apart
+    noise_cpu_seconds: Sequence[float]
     plain_cpu_seconds: float
     kvitto_cpu_seconds: Sequence[float]
     plain_peak_mib: float
@@ -45,12 +41,18 @@ class Measured:
     @property
     def ratio(self) -> Spread:
         """Kvitto's time as a multiple of plain DuckDB's, apart from the noise where that is counted apart."""
-        return ratios([seconds - self.noise_seconds for seconds in self.kvitto_seconds], self.plain_seconds)
+        if not self.noise_seconds:
+            return ratios(self.kvitto_seconds, self.plain_seconds)
+        rest = [whole - noise for whole, noise in zip(self.kvitto_seconds, self.noise_seconds, strict=True)]
+        if min(rest) <= 0:
+            raise ValueError(f"{self.question.name}: the noise alone took longer than the whole question")
+        return ratios(rest, self.plain_seconds)
 
     @property
     def cpu_ratio(self) -> float:
         """The same in processor time: what other work on the machine disturbs least."""
-        return (sum(self.kvitto_cpu_seconds) - self.noise_cpu_seconds) / max(self.plain_cpu_seconds, 1e-3)
+        noise = mean(self.noise_cpu_seconds) if self.noise_cpu_seconds else 0.0
+        return (sum(self.kvitto_cpu_seconds) - noise) / max(self.plain_cpu_seconds, 1e-3)
 
     @property
     def is_within_target(self) -> bool:
@@ -67,6 +69,8 @@ def measure(prepared: Prepared, question: Question, over_http: Callable[[Questio
     kvitto_seconds: list[float] = []
     http_seconds: list[float] = []
     answers: list[Sequence[Mapping[str, Any]]] = []
+    noise: list[tuple[float, float]] = []
+    held = held_keys(prepared, question, THREADS) if question.options else 0
     body: dict[str, Any] = {}
     with (
         TemporaryDirectory() as ledger,
@@ -83,20 +87,21 @@ def measure(prepared: Prepared, question: Question, over_http: Callable[[Questio
             body = answered["body"]
             kvitto_seconds.append(answered["seconds"])
             answers.append(body["rows"])
+            if held:
+                noise.append(noise_seconds(held + len(body["rows"])))
         after = plain.cpu_seconds(), kvitto.cpu_seconds()
         plain_peaks, kvitto_peaks = plain.peaks_mib(), kvitto.peaks_mib()
         if over_http is not None:
             http_seconds = [over_http(question) for _ in range(_WARM_UP + PAIRS)][_WARM_UP:]
         truth = plain.ask(sql=question.sql, rows=True)["rows"]
-    noise = noise_seconds(2 * len(truth)) if question.options else (0.0, 0.0)
     return Measured(
         question=question,
         size=prepared.size,
         plain_seconds=plain_seconds,
         kvitto_seconds=kvitto_seconds,
         http_seconds=http_seconds,
-        noise_seconds=noise[0],
-        noise_cpu_seconds=noise[1],
+        noise_seconds=[clock for clock, _ in noise],
+        noise_cpu_seconds=[processor for _, processor in noise],
         plain_cpu_seconds=(after[0][0] - before[0][0]) / PAIRS,
         kvitto_cpu_seconds=[(now - then) / PAIRS for then, now in zip(before[1], after[1], strict=True)],
         plain_peak_mib=plain_peaks[0],
@@ -105,15 +110,3 @@ def measure(prepared: Prepared, question: Question, over_http: Callable[[Questio
         answers=answers,
         receipt=body["receipt"],
     )
-
-
-def noise_seconds(cells: int) -> tuple[float, float]:
-    """The time that the product's sampler takes, on the clock and of the processor: medians of five."""
-    exact = np.zeros(cells, np.int64)
-    clock, processor = [], []
-    for _ in range(5):
-        started = time.perf_counter(), time.process_time()
-        _SAMPLED.add_noise(exact)
-        clock.append(time.perf_counter() - started[0])
-        processor.append(time.process_time() - started[1])
-    return median(clock), median(processor)
