@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
@@ -25,10 +26,13 @@ TOKENS_LIMIT = 6_000
 NAME_LIMIT = 128
 PARAMETER_LIMIT = 1_000  # characters of a text parameter
 DIALECT = "duckdb"
+_FRAMES = 3_000  # of Python; fifty levels of `NOT (` take 1,700
 
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL)  # its warnings quote the statement
+# What is nested too deeply is decided by NESTING_LIMIT, and not by how deep the caller stands in his own calls.
+sys.setrecursionlimit(max(sys.getrecursionlimit(), _FRAMES))
 
-_CHAINS = (exp.And, exp.Or, exp.Add, exp.Sub, exp.DPipe, exp.Mul)
+_FLATTENED = (exp.And, exp.Or, exp.DPipe)  # however many stand in a row, they are one level
 _QUERY = "with_ expressions from_ joins where group having qualify order limit offset distinct"
 _PLAIN = "this expression expressions"
 
@@ -172,12 +176,12 @@ def _check_tree(tree: exp.Expr) -> None:
     stack: list[tuple[exp.Expr, int]] = [(tree, 0)]
     while stack:
         node, depth = stack.pop()
-        if depth > 3 * NESTING_LIMIT:
-            raise SqlSyntaxError("the statement is nested too deeply")
+        if depth > 4 * NESTING_LIMIT:
+            raise SqlSyntaxError("the statement is nested too deeply, or computes too much in a row")
         _check_node(node)
         for child in node.iter_expressions():
-            chained = isinstance(node, _CHAINS) and type(child) is type(node)
-            stack.append((child, depth if chained else depth + 1))
+            in_a_row = isinstance(node, _FLATTENED) and type(child) is type(node)
+            stack.append((child, depth if in_a_row else depth + 1))
 
 
 def _check_node(node: exp.Expr) -> None:

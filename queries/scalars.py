@@ -424,7 +424,11 @@ def _null_if(node: exp.Expr, convert: Convert) -> Expression:
 
 
 def _pipe(node: exp.Expr, convert: Convert) -> Expression:
-    return call(Function.CONCAT, VARCHAR, *(_text(convert(part), part) for part in node.flatten()))
+    parts = [_text(convert(part), part) for part in node.flatten()]
+    nested = [
+        part.arguments if isinstance(part, Call) and part.function is Function.CONCAT else (part,) for part in parts
+    ]
+    return call(Function.CONCAT, VARCHAR, *(part for inner in nested for part in inner))
 
 
 def _concat(node: exp.Expr, convert: Convert) -> Expression:
