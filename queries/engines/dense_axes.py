@@ -2,8 +2,8 @@
 
 A join with an axis costs as much as all the rest of a query, and delivers its rows out of order. So an axis of
 integers that lie close together becomes a series without gaps, whose ids the engine computes as it scans;
-`Dense.group` then turns ids of the series into those of the axis. All of it is decided from public tables alone, and
-a unit's rows stay its own: nothing that privacy rests on changes.
+`Dense.group` then turns ids of the series into those of the axis. A row gets the same group either way, so nothing
+that privacy rests on changes.
 """
 
 from __future__ import annotations
@@ -15,11 +15,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from queries.plan import INTEGER, Aggregation, Column, Key, PublicKeys, SeriesAxis, TableAxis, columns_of
+from queries.plan import (
+    INTEGER,
+    Aggregation,
+    Column,
+    Expression,
+    Key,
+    PublicKeys,
+    SeriesAxis,
+    TableAxis,
+    columns_of,
+)
 
 MOST_IDS = 1 << 20  # 4 MiB of groups, which the processor's cache still holds
 
 Groups = NDArray[np.int32]
+Places = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,35 +51,64 @@ def dense(aggregation: Aggregation, axes: list[pa.Table]) -> Dense | None:
     keys: list[Key] = []
     group = np.zeros(1, np.int64)
     for key, axis in zip(aggregation.keys.keys, axes, strict=True):
-        members = _series(aggregation, key, axis)
-        keys.append(key if members is None else Key(key.expressions, members[0]))
-        places = np.arange(axis.num_rows) if members is None else members[1]
+        is_table = isinstance(key.axis, TableAxis) and len(key.expressions) == 1
+        series = _series(aggregation, key.expressions[0], axis.column(0)) if is_table else None
+        keys.append(key if series is None else series.key)
+        places = np.arange(axis.num_rows)
+        if series is not None:
+            places = np.full(series.size, -1)
+            places[series.ids] = np.arange(axis.num_rows)
         if len(group) * len(places) > MOST_IDS:
             return None
         known = (group[:, None] >= 0) & (places >= 0)
         group = np.where(known, group[:, None] * axis.num_rows + places, -1).ravel()
-    if tuple(keys) == aggregation.keys.keys:
-        return None
+    return None if tuple(keys) == aggregation.keys.keys else _dense(aggregation, keys, group)
+
+
+def dense_candidates(aggregation: Aggregation, candidates: pa.Table) -> Dense | None:
+    """The same question with series instead of a list of candidates, one column a key; None as in `dense`.
+
+    Its keys are public in form only: which of them are released is for the caller's own aggregation to say.
+    """
+    keys: list[Key] = []
+    ids, size = np.zeros(candidates.num_rows, np.int64), 1
+    for expression, column in zip(aggregation.keys.expressions, candidates.columns, strict=True):
+        series = _series(aggregation, expression, column)
+        if series is None or size * series.size > MOST_IDS:
+            return None
+        keys.append(series.key)
+        ids, size = ids * series.size + series.ids, size * series.size
+    group = np.full(size, -1)
+    group[ids] = np.arange(len(ids))
+    return _dense(aggregation, keys, group)
+
+
+def _dense(aggregation: Aggregation, keys: list[Key], group: Places) -> Dense:
     instead = replace(aggregation, keys=PublicKeys(tuple(keys)))
     if np.array_equal(group, np.arange(len(group))):
         return Dense(instead, None)
     return Dense(instead, np.append(group, -1).astype(np.int32))
 
 
-def _series(aggregation: Aggregation, key: Key, axis: pa.Table) -> tuple[SeriesAxis, NDArray[np.int64]] | None:
-    """The series that spans the axis, and for each of its ids the place on the axis or -1."""
-    sources = {column.source for expression in key.expressions for column in columns_of(expression)}
-    private = all(aggregation.source.sources[source].private for source in sources)
-    if not (private and isinstance(key.axis, TableAxis) and [e.type for e in key.expressions] == [INTEGER]):
+@dataclass(frozen=True, slots=True)
+class _Series:
+    """A key with a series for its axis; `ids` are those of the members that were given, of `size` in all."""
+
+    key: Key
+    ids: Places
+    size: int
+
+
+def _series(aggregation: Aggregation, expression: Expression, members: pa.ChunkedArray) -> _Series | None:
+    sources = {column.source for column in columns_of(expression)}
+    if expression.type != INTEGER or not all(aggregation.source.sources[source].private for source in sources):
         return None
-    column = axis.column(0)
-    if not pa.types.is_integer(column.type) or column.null_count == len(column):
+    if not pa.types.is_integer(members.type) or members.null_count == len(members):
         return None
-    extremes = pc.min_max(column).as_py()
-    low, high, with_null = extremes["min"], extremes["max"], column.null_count > 0
+    extremes = pc.min_max(members).as_py()
+    low, high, with_null = extremes["min"], extremes["max"], members.null_count > 0
     if high - low >= MOST_IDS:
         return None
-    ids = pc.fill_null(pc.subtract(column.cast(pa.int64()), low - with_null), 0).to_numpy()  # NULL has the first id
-    places = np.full(high - low + 1 + with_null, -1, np.int64)
-    places[ids] = np.arange(len(ids))
-    return SeriesAxis(low, high, Column(0, "v", INTEGER), with_null=with_null), places
+    ids = pc.fill_null(pc.subtract(members.cast(pa.int64()), low - with_null), 0).to_numpy()  # NULL has the first id
+    axis = SeriesAxis(low, high, Column(0, "v", INTEGER), with_null=with_null)
+    return _Series(Key((expression,), axis), ids, high - low + 1 + with_null)

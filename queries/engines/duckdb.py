@@ -18,7 +18,7 @@ import pyarrow as pa
 from queries import emit
 from queries.accumulator import Accumulator, Rows
 from queries.engine import ExactSums
-from queries.engines.dense_axes import Dense, dense
+from queries.engines.dense_axes import Dense, dense, dense_candidates
 from queries.errors import IllegalPlanError
 from queries.kernel import Words
 from queries.plan import GROUPS_LIMIT, Aggregation, Axis, ThresholdKeys
@@ -83,7 +83,8 @@ class DuckDBEngine:
         try:
             found = self._connection.sql("SELECT * FROM candidates ORDER BY id").to_arrow_table()
             priorities = found.column("priority").to_numpy().astype(np.uint64)
-            return self._summed(aggregation, found.drop_columns(["id", "priority"]), None, priorities)
+            keys = found.drop_columns(["id", "priority"])
+            return self._summed(aggregation, keys, dense_candidates(aggregation, keys), priorities)
         finally:
             self._connection.execute("DROP TABLE candidates")
 

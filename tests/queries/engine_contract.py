@@ -135,6 +135,7 @@ def _week_and_department(line: Line) -> KeyValues | None:
 
 
 def _threshold(expressions: tuple[Expression, ...], key_of: Callable[[Line], KeyValues]) -> Question:
+    """Lines whose product is known, by the keys that occur among them."""
     aggregation = Aggregation(_JOINED, ThresholdKeys(expressions, 50, 10**9, 10**12), (_block(_SUM, most=50),), UNITS)
 
     def found(lines: tuple[Line, ...]) -> list[KeyValues]:
@@ -185,6 +186,7 @@ QUESTIONS: Mapping[str, Question] = {
     "keys of the rows": _threshold(
         (_WEEK, Column(1, "department", VARCHAR)), lambda line: (line[2], PRODUCTS[line[1] or 0])
     ),
+    "numbers of the rows": _threshold((_PRODUCT, _WEEK), lambda line: (line[1], line[2])),
 }
 
 _line = st.tuples(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from queries.engines.dense_axes import MOST_IDS, dense
+from queries.engines.dense_axes import MOST_IDS, dense, dense_candidates
 from queries.plan import (
     INTEGER,
     VARCHAR,
@@ -25,6 +25,7 @@ from queries.plan import (
     Scan,
     SeriesAxis,
     TableAxis,
+    ThresholdKeys,
     Type,
 )
 
@@ -61,6 +62,41 @@ def test_each_combination_leads_to_its_place_in_the_product(first: set[int | Non
     expected = [places.get(pair, -1) for pair in product(*series)]
     assert (list(range(len(expected))) if found.group is None else found.group[:-1].tolist()) == expected
     assert found.group is None or found.group[-1] == -1
+
+
+@given(rows=st.sets(st.tuples(st.none() | st.integers(-9, 9), st.integers(3, 9)), min_size=1))
+def test_candidates_keep_their_numbers(rows: set[tuple[int | None, int]]) -> None:
+    ordered = sorted(rows, key=lambda row: (row[0] is not None, row[0] or 0, row[1]))
+    candidates = pa.table({f"k{i}": pa.array([row[i] for row in ordered], pa.int32()) for i in (0, 1)})
+    found = dense_candidates(threshold("product_id", "store_id"), candidates)
+    if {row[0] for row in rows} == {None}:
+        assert found is None
+        return
+    assert found is not None
+    assert isinstance(found.aggregation.keys, PublicKeys)
+    groups = range(len(rows)) if found.group is None else found.group[:-1].tolist()
+    numbers: dict[tuple[int | None, ...], int] = {row: number for number, row in enumerate(ordered)}
+    series = [_all_of(each.axis) for each in found.aggregation.keys.keys]
+    assert list(groups) == [numbers.get(pair, -1) for pair in product(*series)]
+
+
+def threshold(*columns: str) -> Aggregation:
+    expressions = tuple(Column(0, column, VARCHAR if column == "note" else INTEGER) for column in columns)
+    return Aggregation(RELATION, ThresholdKeys(expressions, 5, 10**9, 10**12), (ROWS,), 100)
+
+
+@pytest.mark.parametrize(
+    ("asked", "candidates"),
+    [
+        (threshold("note"), pa.table({"k0": pa.array(["a"])})),
+        (threshold("store_id", "note"), pa.table({"k0": pa.array([1], pa.int32()), "k1": pa.array(["a"])})),
+        (threshold("store_id"), pa.table({"k0": pa.array([], pa.int32())})),
+        (threshold("store_id"), pa.table({"k0": pa.array([0, 2**31 - 1], pa.int32())})),
+    ],
+    ids=["strings", "numbers and strings", "none", "too far apart"],
+)
+def test_other_candidates_are_joined(asked: Aggregation, candidates: pa.Table) -> None:
+    assert dense_candidates(asked, candidates) is None
 
 
 def _all_of(series: object) -> list[int | None]:
