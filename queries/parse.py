@@ -1,7 +1,7 @@
 """One statement of an analyst's, as a syntax tree of allowed nodes only.
 
 What is not on the list is refused by name and position, before anything else looks at it. The list holds for the whole
-statement; what may touch private rows is narrower still (`scalars.py`, `relations.py`).
+statement; what may touch private rows is narrower still (`scalars/`, `relations.py`).
 """
 
 from __future__ import annotations
