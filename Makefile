@@ -15,7 +15,7 @@ RESOLVE := .venv/lock/bin/uv pip compile pyproject.toml --quiet --universal --py
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock'
 LOCK_OPTIONS ?=
 
-.PHONY: help install run test nightly check lint format bench demo lock docker-lint clean
+.PHONY: help install run test nightly check lint format bench refusals demo lock docker-lint clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ check: ## The one gate: all that must pass before a change lands
 
 bench: install ## Measure speed and error against plain DuckDB (SIZE=100m for the large run)
 	$(BIN)/python -m benchmarks
+
+refusals: install ## Write docs/refusals.md anew from the table of codes
+	@page="$$($(BIN)/python -m queries.refusals)" && echo "$$page" > docs/refusals.md
 
 demo: install ## A two-minute tour on a temporary instance
 	$(BIN)/python -m service.tour

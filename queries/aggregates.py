@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from queries.errors import QueryNotPrivateError
-from queries.parse import refusal
+from queries.hints import called, hint
+from queries.parse import DIALECT, refusal
 from queries.plan import (
     BOOLEAN,
+    DOUBLE,
     INTEGER,
     TRUE,
     Call,
@@ -29,10 +31,6 @@ AGGREGATES: tuple[type[exp.Expr], ...] = (
     *(exp.Count, exp.CountIf, exp.Sum, exp.Avg, exp.Min, exp.Max, exp.Median),
     *(exp.Stddev, exp.StddevPop, exp.StddevSamp, exp.Variance, exp.VariancePop),
 )
-_HINTS: dict[type[exp.Expr], str] = {
-    exp.Min: "Extremes are single purchases. Count the rows below a limit instead: COUNT_IF(amount < 1).",
-    exp.Max: "Extremes are single purchases. Count the rows above a limit instead: COUNT_IF(amount > 100).",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +86,7 @@ class Measures:
             call = call.this
         build = _MEASURES.get(type(call))
         if build is None:
-            name = call.sql_name() if isinstance(call, exp.Func) else type(call).__name__.upper()
-            raise refusal(
-                "unsupported-aggregate",
-                f"{name} is not answered.",
-                call,
-                hint=_HINTS.get(type(call), "Use COUNT, SUM or AVG."),
-            )
+            raise self._unsupported(call)
         asked = build(self, call, where)
         numbers = [self.node.add(measure) for measure in asked]
         if output is not None:
@@ -104,6 +96,12 @@ class Measures:
             return numbers[0], None
         self.node.linked.add((numbers[0], numbers[1]))
         return numbers[0], numbers[1]
+
+    def _unsupported(self, call: exp.Expr) -> QueryNotPrivateError:
+        reason, instead = f"{called(call)} is not answered.", hint(call) or "Use COUNT, SUM or AVG."
+        if isinstance(call.this, exp.Expr) and self._unit(call.this) is not None:
+            instead = f"Units are only counted: COUNT(DISTINCT {call.this.sql(dialect=DIALECT)})."
+        return refusal("unsupported-aggregate", reason, call, instead)
 
     def _resolve(self, column: exp.Column) -> Expression | UnitColumn:
         return self.scope.resolve(column, self._aliases)
@@ -128,7 +126,7 @@ class Measures:
                 "count-distinct",
                 "COUNT(DISTINCT …) is answered for the privacy unit only.",
                 target,
-                hint="Count rows, or count distinct units.",
+                hint=f"Write COUNT(*) for rows, or COUNT(DISTINCT {self._schema.unit_column}) for units.",
             )
         if self.scope.items[unit.item].outer:
             raise refusal("count-distinct", "The unit of a left join's right side may be NULL.", target)
@@ -167,13 +165,9 @@ class Measures:
     def _summand(self, call: exp.Expr) -> Expression:
         value = self.expression(call.this)
         if not value.type.exact:
-            code = "inexact-sum" if value.type.kind.value == "DOUBLE" else "type-mismatch"
-            raise refusal(
-                code,
-                "Sums are exact: they need an integer or a decimal with declared places.",
-                call,
-                hint=f"Round it: ROUND({call.this.sql(dialect='duckdb')}, 2).",
-            )
+            code = "inexact-sum" if value.type == DOUBLE else "type-mismatch"
+            reason = "Sums are exact: they need an integer or a decimal with declared places."
+            raise refusal(code, reason, call, _exact(value, call.this.sql(dialect=DIALECT)))
         return value
 
 
@@ -200,6 +194,17 @@ def try_expression(measures_: Measures, tree: exp.Expr) -> Expression | None:
 
 def _when(where: Expression) -> Expression | None:
     return None if where == TRUE else where
+
+
+def _exact(value: Expression, text: str) -> str:
+    """How to sum a value that is no exact number."""
+    if value.type == BOOLEAN:
+        return f"Count it: COUNT_IF({text})."
+    return (
+        f"Round it, with an l2_bound: ROUND({text}, 2)."
+        if value.type == DOUBLE
+        else "Sum a number. COUNT takes any value."
+    )
 
 
 def _both(one: Expression, other: Expression) -> Expression:

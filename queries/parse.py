@@ -14,10 +14,12 @@ from decimal import Decimal
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from queries.errors import QueryNotPrivateError, SqlSyntaxError
+from queries.hints import NAME_KEY, called, called_with, hint
 
 SQL_BYTES_LIMIT = 16 * 1024
 NESTING_LIMIT = 50
@@ -32,6 +34,8 @@ logging.getLogger("sqlglot").setLevel(logging.CRITICAL)  # its warnings quote th
 # What is nested too deeply is decided by NESTING_LIMIT, and not by how deep the caller stands in his own calls.
 sys.setrecursionlimit(max(sys.getrecursionlimit(), _FRAMES))
 
+_READER = DuckDB()
+_READER.ORIGINAL_NAME_META_KEY = NAME_KEY
 _FLATTENED = (exp.And, exp.Or, exp.DPipe)  # however many stand in a row, they are one level
 _QUERY = "with_ expressions from_ joins where group having qualify order limit offset distinct"
 _PLAIN = "this expression expressions"
@@ -99,7 +103,7 @@ def parse(sql: str, params: Mapping[str, object]) -> exp.Query:
     """
     _check_text(sql)
     try:
-        statements = sqlglot.parse(sql, dialect=DIALECT)
+        statements = sqlglot.parse(sql, dialect=_READER)
     except RecursionError:
         raise SqlSyntaxError("the statement is nested too deeply") from None
     except SqlglotError as error:
@@ -115,12 +119,10 @@ def parse(sql: str, params: Mapping[str, object]) -> exp.Query:
     return tree
 
 
-def refusal(
-    code: str, reason: str, node: exp.Expr | None = None, hint: str | None = None, rewrite: str | None = None
-) -> QueryNotPrivateError:
+def refusal(code: str, reason: str, node: exp.Expr | None = None, hint: str | None = None) -> QueryNotPrivateError:
     """A refusal that points at `node`."""
     line, column = position(node)
-    return QueryNotPrivateError(code, reason, hint=hint, line=line, column=column, rewrite=rewrite)
+    return QueryNotPrivateError(code, reason, hint=hint, line=line, column=column)
 
 
 def position(node: exp.Expr | None) -> tuple[int | None, int | None]:
@@ -189,24 +191,15 @@ def _check_node(node: exp.Expr) -> None:
         return
     allowed = _ALLOWED.get(type(node))
     if allowed is None:
-        raise refusal("unsupported-syntax", f"{_describe(node)} is not supported.", node)
+        raise refusal("unsupported-syntax", f"{called(node)} is not supported.", node, hint(node))
     for name, value in node.args.items():
         if value not in (None, False, []) and name not in allowed:
-            raise refusal(
-                "unsupported-syntax", f"{_describe(node)} with {name.strip('_').upper()} is not supported.", node
-            )
+            reason = f"{called_with(node, name)} is not supported."
+            raise refusal("unsupported-syntax", reason, node, hint(node, name))
     if isinstance(node, exp.Identifier) and (node.name.startswith("_") or len(node.name) > NAME_LIMIT):
         raise refusal("reserved-name", "Names may not start with an underscore or be longer than 128 characters.", node)
     if isinstance(node, exp.Table) and not isinstance(node.this, exp.Identifier):
         raise refusal("unsupported-syntax", "Table functions are not supported.", node)
-
-
-def _describe(node: exp.Expr) -> str:
-    if isinstance(node, exp.Anonymous):
-        return f"The function {str(node.this)[:60]}"
-    if isinstance(node, exp.Func):
-        return f"The function {node.sql_name()}"
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(node).__name__).upper()
 
 
 def _bind(tree: exp.Expr, params: Mapping[str, object]) -> None:

@@ -1,6 +1,6 @@
 """Every code with which a statement is refused: what it means, a statement that gets it, and what to write instead.
 
-A code never changes its meaning once released. `python -m queries.refusals` prints docs/refusals.md. The examples are
+A code never changes its meaning once released. `make refusals` writes docs/refusals.md. The examples are
 about the demo dataset; tests ask each of them, and look through the code for codes that are not listed here.
 """
 
@@ -90,7 +90,8 @@ _ROWS = (
         "limit-on-private",
         "LIMIT, OFFSET, DISTINCT or QUALIFY on private rows: which rows are left depends on other customers' rows.",
         "SELECT amount FROM purchases LIMIT 10",
-        "Aggregate first. On the result all four are free.",
+        "Aggregate first. On the result all four are free. Distinct values are groups: `SELECT hour, COUNT(*) AS lines "
+        "FROM purchases GROUP BY hour`.",
     ),
     Refusal(
         "no-aggregate",
@@ -151,7 +152,8 @@ _ROWS = (
         "subquery-in-condition",
         "A condition on private rows holds a subquery.",
         f"{_COUNT} WHERE product_id IN (SELECT product_id FROM products WHERE brand = 'Private')",
-        "Join the table, and put the condition into WHERE.",
+        "Join the table, and put the condition into WHERE: `SELECT COUNT(*) AS lines FROM purchases JOIN products "
+        "USING (product_id) WHERE brand = 'Private'`.",
     ),
     Refusal(
         "too-complex",
@@ -177,7 +179,8 @@ _ROWS = (
         "union-of-private",
         "UNION, INTERSECT or EXCEPT of private rows.",
         "SELECT COUNT(*) AS n FROM (SELECT amount FROM purchases UNION ALL SELECT retail_discount FROM purchases)",
-        "Aggregate each side, and unite the results.",
+        "Aggregate each side, and add or unite the results: `SELECT SUM(amount) AS a, SUM(retail_discount) AS b FROM "
+        "purchases`.",
     ),
     Refusal(
         "unit-in-expression",
@@ -235,13 +238,16 @@ _ROWS = (
         "unsupported-aggregate",
         "An aggregate function that is not answered.",
         "SELECT MAX(amount) AS largest FROM purchases",
-        "`COUNT`, `SUM` and `AVG`. Instead of extremes: `COUNT_IF(amount > 100)`.",
+        "`COUNT`, `SUM` and `AVG`. Instead of extremes `COUNT_IF(amount > 100)`, instead of medians "
+        "`COUNT_IF(amount < 10) / COUNT(*)`, instead of the spread `AVG(amount)` and `AVG(amount * amount)`.",
     ),
     Refusal(
         "unsupported-expression",
         "A function or an operator that is known, but not on private rows: there it has no form that can never fail.",
         "SELECT RANK() OVER (PARTITION BY household_id ORDER BY amount) AS place FROM purchases",
-        "[What can stand where](sql.md#functions). Window functions run on results, in an outer SELECT.",
+        "[What can stand where](sql.md#functions). Window functions run on results: `SELECT week, RANK() OVER "
+        "(ORDER BY lines) AS place FROM (SELECT week, COUNT(*) AS lines FROM purchases GROUP BY week) AS weeks`. "
+        "So do `FLOOR`, `SQRT` and `STRFTIME`.",
     ),
     Refusal(
         "unsupported-join",
@@ -253,7 +259,8 @@ _ROWS = (
         "unsupported-syntax",
         "Something that is not on the list of what a statement may hold.",
         "SELECT week, hour, COUNT(*) AS lines FROM purchases GROUP BY ROLLUP (week, hour)",
-        "[SQL for analysts](sql.md) says what can be written.",
+        "The hint. For subtotals: `SELECT week, SUM(lines) AS lines FROM (SELECT week, hour, COUNT(*) AS lines FROM "
+        "purchases GROUP BY week, hour) AS cells GROUP BY week`. [SQL for analysts](sql.md) says what can be written.",
     ),
 )
 
@@ -269,7 +276,7 @@ Statements that cannot be read are 400 `sql-syntax`. Prices that cannot be paid 
 `max-epsilon-exceeded`. Errors of the part that runs on results are 422 `postprocess-failed`. A running service lists
 all kinds of problems at `/problems`.
 
-This page is made by `python -m queries.refusals`. Every example is tested.
+This page is made by `make refusals`. Every example is tested.
 """
 
 

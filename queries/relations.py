@@ -38,6 +38,8 @@ from queries.views import Named, Scope, View
 
 RELEASED = "released_"
 _ROWS_HINT = "Aggregate them: SELECT COUNT(*), SUM(…) … GROUP BY …"
+_UNION_HINT = "Aggregate each side, and add the results: (SELECT COUNT(*) FROM …) + (SELECT COUNT(*) FROM …)."
+_LIMIT_HINT = "Aggregate in a subquery: on its result they are free. Distinct values: SELECT …, COUNT(*) … GROUP BY …."
 _UNTYPED_CLAUSES = ("distinct", "limit", "offset", "qualify")
 
 
@@ -108,7 +110,7 @@ class _Checker:
         sides = [self.query(side, env).rows for side in (tree.this, tree.expression)]
         left, right = sides
         if left is None or right is None:
-            raise refusal("union-of-private", "A union of private rows is not supported.", tree, hint=_ROWS_HINT)
+            raise refusal("union-of-private", "A union of private rows is not supported.", tree, hint=_UNION_HINT)
         check_size((left, right), tree)
         arguments = {name: tree.args.get(name) for name in ("distinct", "by_name")}
         result = type(tree)(
@@ -323,7 +325,7 @@ def _limited(tree: exp.Expr) -> QueryNotPrivateError:
         "limit-on-private",
         "LIMIT, OFFSET, DISTINCT and QUALIFY on private rows depend on other customers' rows.",
         tree,
-        hint="Aggregate first; they are free on the result.",
+        hint=_LIMIT_HINT,
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from queries.aggregates import Measures, is_aggregate, measures, try_expression
+from queries.hints import hint
 from queries.intervals import is_measure, standard_error
 from queries.parse import refusal, walk
 from queries.plan import Expression
@@ -49,7 +50,7 @@ def aggregated(
     result.set("from_", exp.From(this=exp.table_(table, quoted=True)))
     if not found.node.measures:
         reason = "The statement groups private rows, but measures nothing."
-        raise refusal("no-aggregate", reason, tree, hint="Add COUNT(*) or COUNT(DISTINCT unit).")
+        raise refusal("no-aggregate", reason, tree, hint=f"Add COUNT(*) or COUNT(DISTINCT {schema.unit_column}).")
     return found, Rows(result, distinct_names(outputs, tree))
 
 
@@ -101,7 +102,7 @@ class _Writer:
         if is_aggregate(tree) or isinstance(tree, exp.Filter):
             return self._aggregate(tree)
         if isinstance(tree, exp.Window):
-            raise refusal("unsupported-syntax", "Window functions run on results.", tree, hint="Use an outer SELECT.")
+            raise refusal("unsupported-syntax", "Window functions run on results.", tree, hint(tree))
         if isinstance(tree, _CONSTANTS):
             return tree.copy()
         if isinstance(tree, exp.Query):

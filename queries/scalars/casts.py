@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from queries.parse import refusal
+from queries.parse import DIALECT, refusal
 from queries.plan import BOOLEAN, INTEGER, SCALE_LIMIT, VARCHAR, Expression, Function, Kind, Literal
 from queries.scalars.operands import Build, Convert, as_condition, as_date, as_double, as_number, as_text, call, rounded
 
 _TEXTS = frozenset({"VARCHAR", "TEXT", "CHAR"})
 _DOUBLES = frozenset({"DOUBLE", "FLOAT"})
 _INTEGERS = frozenset({"TINYINT", "SMALLINT", "INT", "BIGINT", "UTINYINT", "USMALLINT", "UINT"})
+_TYPES_HINT = "Possible are integers, DECIMAL, DOUBLE, VARCHAR, DATE and BOOLEAN."
 _DECIMAL_PLACES = "3"  # of DECIMAL without further words, as in DuckDB
 
 
@@ -29,12 +30,16 @@ def _cast(node: exp.Expr, convert: Convert) -> Expression:
         return rounded(as_number(value, node), _decimal_scale(target))
     if name in _INTEGERS:
         return _to_integer(value, node)
-    raise refusal("unsupported-expression", f"A cast to {name[:40]} is not supported on private rows.", node)
+    reason = f"A cast to {target.sql(dialect=DIALECT)[:40]} is not supported on private rows."
+    raise refusal("unsupported-expression", reason, node, _TYPES_HINT)
 
 
 def _to_text(value: Expression, node: exp.Expr) -> Expression:
     if value.type.kind in (Kind.INTEGER, Kind.DATE, Kind.BOOLEAN):
         return call(Function.TO_VARCHAR, VARCHAR, value)
+    if value.type.kind in (Kind.DECIMAL, Kind.DOUBLE):
+        reason, hint = "Only whole numbers become texts.", "CAST to INTEGER first, or group by the number itself."
+        raise refusal("type-mismatch", reason, node, hint)
     return as_text(value, node)
 
 

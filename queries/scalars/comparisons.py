@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
+from queries.hints import hint
 from queries.parse import refusal
 from queries.plan import BOOLEAN, VARCHAR, Call, Expression, Function, Literal
 from queries.scalars.literals import truth
@@ -69,7 +70,7 @@ def _in(node: exp.Expr, convert: Convert) -> Expression:
             "subquery-in-condition",
             "A subquery inside a condition on private rows is not supported.",
             node,
-            hint="Join the table and put the condition into WHERE or ON.",
+            hint(node),
         )
     value, *options = aligned(node, convert(node.this), *(convert(option) for option in node.expressions))
     return Call(Function.IN, (value, *sorted(set(options), key=repr)), BOOLEAN)
@@ -79,7 +80,12 @@ def _like(function: Function) -> Build:
     def build(node: exp.Expr, convert: Convert) -> Expression:
         text, pattern = as_text(convert(node.this), node), convert(node.expression)
         if not isinstance(pattern, Literal) or pattern.type != VARCHAR:
-            raise refusal("type-mismatch", "The pattern must be a text written in the statement.", node)
+            raise refusal(
+                "type-mismatch",
+                "The pattern must be a text written in the statement.",
+                node,
+                hint="Write it there, LIKE '%…%', or give it as a parameter, LIKE $pattern.",
+            )
         found = call(function, BOOLEAN, text, pattern)
         return negated(found) if node.args.get("negate") else found
 

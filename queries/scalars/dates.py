@@ -38,7 +38,8 @@ def after_interval(function: Function, day: Expression, node: exp.Expr) -> Expre
     unit = str(node.args.get("unit") or "").upper().rstrip("S")
     text = node.this.name if node.this is not None else ""
     if unit not in _DAYS or not text.isdigit() or len(text) > _INTERVAL_DIGITS:
-        raise refusal("unsupported-expression", "Only intervals of days and weeks are supported.", node)
+        reason = "Only intervals of days and weeks are supported."
+        raise refusal("unsupported-expression", reason, node, hint="Write INTERVAL 30 DAY, or the day itself.")
     return _after(function, day, int(text) * _DAYS[unit])
 
 
@@ -66,7 +67,9 @@ def _after(function: Function, day: Expression, days: int) -> Expression:
 def _extract(node: exp.Expr, convert: Convert) -> Expression:
     function = _PARTS.get(node.name.upper())
     if function is None:
-        raise refusal("unsupported-expression", f"EXTRACT of {node.name[:40]} is not supported.", node)
+        reason = f"EXTRACT of {node.name[:40]} is not supported."
+        hint = "Possible are year, quarter, month, week, day, dayofweek, isodow and dayofyear."
+        raise refusal("unsupported-expression", reason, node, hint)
     return call(function, INTEGER, as_date(convert(node.expression), node))
 
 
@@ -80,14 +83,16 @@ def _truncate(node: exp.Expr, convert: Convert) -> Expression:
     if unit == "DAY":
         return day
     if unit not in _TRUNCATED:
-        raise refusal("unsupported-expression", f"DATE_TRUNC to {unit[:40]} is not supported.", node)
+        reason = f"DATE_TRUNC to {unit[:40]} is not supported."
+        raise refusal("unsupported-expression", reason, node, "Possible are day, week, month, quarter and year.")
     return call(_TRUNCATED[unit], DATE, day)
 
 
 def _date_diff(node: exp.Expr, convert: Convert) -> Expression:
     unit = node.args.get("unit")
     if unit is not None and str(unit.name).upper() != "DAY":
-        raise refusal("unsupported-expression", "DATE_DIFF counts days only.", node)
+        hint = "Write DATE_DIFF('day', …, …), or compare DATE_TRUNC('month', …)."
+        raise refusal("unsupported-expression", "DATE_DIFF counts days only.", node, hint)
     later, earlier = as_date(convert(node.this), node), as_date(convert(node.expression), node)
     return call(Function.DAYS_BETWEEN, INTEGER, later, earlier)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from queries.hints import called, hint
 from queries.parse import refusal
 from queries.plan import Expression
 from queries.scalars import arithmetic, casts, choices, comparisons, dates, logic, texts
@@ -22,12 +23,6 @@ class UnitColumn:
 
 
 Resolver = Callable[[exp.Column], Expression | UnitColumn]
-
-_HINTS: dict[type[exp.Expr], str] = {
-    exp.Window: "Window functions run on released results: put them into an outer SELECT.",
-    exp.Subquery: "Subqueries are possible in FROM and WITH.",
-    exp.Exists: "Join the table and put the condition into WHERE or ON.",
-}
 
 _BUILDERS: dict[type[exp.Expr], Build] = {
     exp.Paren: lambda node, convert: convert(node.this),
@@ -50,10 +45,8 @@ def scalar(node: exp.Expr, resolve: Resolver) -> Expression:
         return _column(node, resolve)
     build = _BUILDERS.get(type(node))
     if build is None:
-        name = node.sql_name() if isinstance(node, exp.Func) else type(node).__name__.upper()
-        raise refusal(
-            "unsupported-expression", f"{name} is not supported on private rows.", node, hint=_HINTS.get(type(node))
-        )
+        reason = f"{called(node)} is not supported on private rows."
+        raise refusal("unsupported-expression", reason, node, hint(node))
     return build(node, lambda child: scalar(child, resolve))
 
 
@@ -69,6 +62,6 @@ def _column(node: exp.Column, resolve: Resolver) -> Expression:
             "unit-in-expression",
             f"{node.sql()} names the privacy unit, which may only be joined on and counted.",
             node,
-            hint="Join on it, or count it: COUNT(DISTINCT unit). Conditions on single units are never answered.",
+            f"Join on it, or count it: COUNT(DISTINCT {node.sql()}). Conditions on single units are never answered.",
         )
     return found

@@ -61,20 +61,19 @@ def aligned(node: exp.Expr, *values: Expression) -> tuple[Expression, ...]:
     types = [value.type for value in values if value.type.kind is not Kind.NULL]
     target = next((t for t in types if t.kind is not Kind.VARCHAR), types[0] if types else NULL)
     values = tuple(read(value, target, node) for value in values)
-    common = _common_type([value.type for value in values if value.type.kind is not Kind.NULL], target, node)
+    common = _shared_type([value.type for value in values if value.type.kind is not Kind.NULL], target, node)
     return tuple(_in_type(value, common) for value in values)
 
 
-def _common_type(types: list[Type], target: Type, node: exp.Expr) -> Type:
+def _shared_type(types: list[Type], target: Type, node: exp.Expr) -> Type:
     if types and all(t.exact for t in types):
         return exact_type(max(t.scale for t in types))
     if types and all(t.exact or t.kind is Kind.DOUBLE for t in types):
         return DOUBLE
     if len(set(types)) > 1:
         kinds = ", ".join(sorted({str(t.kind.value) for t in types}))
-        raise refusal(
-            "type-mismatch", f"Values of the types {kinds} do not go together here.", node, hint="Add a CAST."
-        )
+        hint = "Write dates as DATE '2017-01-31'." if DATE in types else "Add a CAST."
+        raise refusal("type-mismatch", f"Values of the types {kinds} do not go together here.", node, hint)
     return target
 
 

@@ -1,53 +1,68 @@
 -- name: the greatest value
 -- expect: unsupported-aggregate 1:12 hint
+-- instead: SELECT COUNT_IF(amount > 100) AS n FROM lines
 SELECT MAX(amount) AS m FROM lines
 
 -- name: the least value
 -- expect: unsupported-aggregate 1:12 hint
+-- instead: SELECT COUNT_IF(amount < 1) AS n FROM lines
 SELECT MIN(amount) AS m FROM lines
 
 -- name: the median
 -- expect: unsupported-aggregate 1:8 hint
+-- instead: SELECT COUNT_IF(amount < 10) / COUNT(*) AS share FROM lines
 SELECT MEDIAN(amount) AS m FROM lines
 
 -- name: the standard deviation
 -- expect: unsupported-aggregate 1:8 hint
+-- options: {"l2_bound": {"squares": 1000}}
+-- instead: SELECT SQRT(squares - mean * mean) AS spread FROM (SELECT AVG(amount) AS mean, AVG(amount * amount) AS squares FROM lines) AS t
 SELECT STDDEV(amount) AS s FROM lines
 
 -- name: the variance
 -- expect: unsupported-aggregate 1:8 hint
+-- options: {"l2_bound": {"squares": 1000}}
+-- instead: SELECT squares - mean * mean AS variance FROM (SELECT AVG(amount) AS mean, AVG(amount * amount) AS squares FROM lines) AS t
 SELECT VARIANCE(amount) AS s FROM lines
 
 -- name: a list of values
--- expect: unsupported-syntax 1:8
+-- expect: unsupported-syntax 1:8 hint
+-- instead: SELECT amount, COUNT(*) AS n FROM lines GROUP BY amount
 SELECT LIST(amount) AS s FROM lines
 
 -- name: texts put together
--- expect: unsupported-syntax 1:19
+-- expect: unsupported-syntax 1:19 hint
+-- instead: SELECT note, COUNT(*) AS n FROM lines GROUP BY note
 SELECT STRING_AGG(note, ',') AS s FROM lines
 
 -- name: any value
--- expect: unsupported-syntax 1:8
+-- expect: unsupported-syntax 1:8 hint
+-- instead: SELECT note, COUNT(*) AS n FROM lines GROUP BY note
 SELECT ANY_VALUE(note) AS s FROM lines
 
 -- name: the first value
--- expect: unsupported-syntax 1:8
+-- expect: unsupported-syntax 1:8 hint
+-- instead: SELECT note, COUNT(*) AS n FROM lines GROUP BY note
 SELECT FIRST(note) AS s FROM lines
 
 -- name: a quantile
--- expect: unsupported-syntax 1:22
+-- expect: unsupported-syntax 1:22 hint
+-- instead: SELECT amount // 10 AS size, COUNT(*) AS n FROM lines GROUP BY size
 SELECT QUANTILE_CONT(amount, 0.5) AS q FROM lines
 
 -- name: the value of the greatest
--- expect: unsupported-syntax 1:16
+-- expect: unsupported-syntax 1:16 hint
+-- instead: SELECT note, COUNT(*) AS n FROM lines GROUP BY note
 SELECT ARG_MAX(note, amount) AS a FROM lines
 
 -- name: an approximate count
--- expect: unsupported-syntax 1:8
+-- expect: unsupported-syntax 1:8 hint
+-- instead: SELECT COUNT(DISTINCT household_id) AS n FROM lines
 SELECT APPROX_COUNT_DISTINCT(note) AS n FROM lines
 
 -- name: distinct values
 -- expect: count-distinct 1:23 hint
+-- instead: SELECT COUNT(DISTINCT household_id) AS n, COUNT(*) AS m FROM lines
 SELECT COUNT(DISTINCT product_id) AS n FROM lines
 
 -- name: distinct pairs
@@ -59,23 +74,29 @@ SELECT COUNT(DISTINCT (household_id, day)) AS n FROM lines
 SELECT COUNT(DISTINCT household_id, product_id) AS n FROM lines
 
 -- name: a sum of distinct values
--- expect: unsupported-expression 1:21
+-- expect: unsupported-expression 1:21 hint
+-- instead: SELECT COUNT(DISTINCT household_id) AS n FROM lines
 SELECT SUM(DISTINCT pieces) AS s FROM lines
 
 -- name: a sum of doubles
 -- expect: inexact-sum 1:8 hint
+-- options: {"l2_bound": {"s": 1000}}
+-- instead: SELECT SUM(ROUND(amount / 3, 2)) AS s FROM lines
 SELECT SUM(amount / 3) AS s FROM lines
 
 -- name: a sum of texts
 -- expect: type-mismatch 1:8 hint
+-- instead: SELECT COUNT(note) AS s FROM lines
 SELECT SUM(note) AS s FROM lines
 
 -- name: a sum of conditions
 -- expect: type-mismatch 1:8 hint
+-- instead: SELECT COUNT_IF(paid_by_card) AS s FROM lines
 SELECT SUM(paid_by_card) AS s FROM lines
 
 -- name: a sum of sums
--- expect: unsupported-expression 1:12
+-- expect: unsupported-expression 1:12 hint
+-- instead: SELECT SUM(s) AS s FROM (SELECT SUM(amount) AS s FROM lines GROUP BY pieces) AS t
 SELECT SUM(SUM(amount)) AS s FROM lines
 
 -- name: a sum without a bound
@@ -108,14 +129,17 @@ SELECT age, COUNT(*) AS n FROM customers GROUP BY 0
 
 -- name: DISTINCT beside a measure
 -- expect: unsupported-syntax 1:17 hint
+-- instead: SELECT DISTINCT n FROM (SELECT COUNT(*) AS n FROM lines) AS t
 SELECT DISTINCT COUNT(*) AS n FROM lines
 
 -- name: QUALIFY beside a measure
 -- expect: unsupported-syntax 1:8 hint
+-- instead: SELECT age, n FROM (SELECT age, COUNT(*) AS n FROM customers GROUP BY age) AS t QUALIFY RANK() OVER (ORDER BY age) = 1
 SELECT age, COUNT(*) AS n FROM customers GROUP BY age QUALIFY RANK() OVER (ORDER BY age) = 1
 
 -- name: a window over a measure
 -- expect: unsupported-syntax 1:13 hint
+-- instead: SELECT age, n, RANK() OVER (ORDER BY n) AS place FROM (SELECT age, COUNT(*) AS n FROM customers GROUP BY age) AS t
 SELECT age, SUM(COUNT(*)) OVER () AS n FROM customers GROUP BY age
 
 -- name: two columns of one name
@@ -123,11 +147,13 @@ SELECT age, SUM(COUNT(*)) OVER () AS n FROM customers GROUP BY age
 SELECT COUNT(*) AS n, SUM(pieces) AS n FROM lines
 
 -- name: ROLLUP
--- expect: unsupported-syntax 1:68
+-- expect: unsupported-syntax 1:68 hint
+-- instead: SELECT age, SUM(n) AS n FROM (SELECT age, members, COUNT(*) AS n FROM customers GROUP BY age, members) AS t GROUP BY age
 SELECT age, members, COUNT(*) AS n FROM customers GROUP BY ROLLUP (age, members)
 
 -- name: GROUPING SETS
--- expect: unsupported-syntax 1:67
+-- expect: unsupported-syntax 1:67 hint
+-- instead: SELECT SUM(n) AS n FROM (SELECT age, COUNT(*) AS n FROM customers GROUP BY age) AS t
 SELECT age, COUNT(*) AS n FROM customers GROUP BY GROUPING SETS ((age), ())
 
 -- name: a FILTER that is no condition
@@ -139,7 +165,8 @@ SELECT COUNT(*) FILTER (WHERE pieces) AS n FROM lines
 SELECT COUNT_IF(pieces) AS n FROM lines
 
 -- name: an aggregate in WHERE
--- expect: unsupported-expression 1:39
+-- expect: unsupported-expression 1:39 hint
+-- instead: SELECT COUNT(*) AS n FROM lines HAVING COUNT(*) > 1
 SELECT COUNT(*) AS n FROM lines WHERE COUNT(*) > 1
 
 -- name: a LIMIT that is computed
@@ -147,6 +174,37 @@ SELECT COUNT(*) AS n FROM lines WHERE COUNT(*) > 1
 SELECT age, COUNT(*) AS n FROM customers GROUP BY age LIMIT 1 + 1
 
 -- name: a LIMIT in percent
--- expect: unsupported-syntax 1:61
+-- expect: unsupported-syntax 1:61 hint
+-- instead: SELECT age, COUNT(*) AS n FROM customers GROUP BY age LIMIT 2
 SELECT age, COUNT(*) AS n FROM customers GROUP BY age LIMIT 10%
 
+-- name: CUBE
+-- expect: unsupported-syntax 1:66 hint
+-- instead: SELECT members, SUM(n) AS n FROM (SELECT age, members, COUNT(*) AS n FROM customers GROUP BY age, members) AS t GROUP BY members
+SELECT age, members, COUNT(*) AS n FROM customers GROUP BY CUBE (age, members)
+
+-- name: a percentile within a group
+-- expect: unsupported-syntax 1:8 hint
+-- instead: SELECT COUNT_IF(amount < 10) / COUNT(*) AS share FROM lines
+SELECT PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY amount) AS q FROM lines
+
+-- name: an approximate quantile
+-- expect: unsupported-syntax 1:24 hint
+-- instead: SELECT COUNT_IF(amount < 10) / COUNT(*) AS share FROM lines
+SELECT APPROX_QUANTILE(amount, 0.5) AS q FROM lines
+
+-- name: the most frequent value
+-- expect: unsupported-syntax 1:8 hint
+-- instead: SELECT note, COUNT(*) AS n FROM lines GROUP BY note ORDER BY COUNT(*) DESC LIMIT 1
+SELECT MODE(note) AS m FROM lines
+
+-- name: whether any row is so
+-- expect: unsupported-syntax 1:8 hint
+-- instead: SELECT COUNT_IF(paid_by_card) AS n FROM lines
+SELECT BOOL_OR(paid_by_card) AS b FROM lines
+
+-- name: a correlation
+-- expect: unsupported-syntax 1:8 hint
+-- options: {"l2_bound": {"product": 1000}}
+-- instead: SELECT AVG(pieces) AS x, AVG(discount) AS y, AVG(pieces * discount) AS product FROM lines
+SELECT CORR(pieces, discount) AS c FROM lines

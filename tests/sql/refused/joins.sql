@@ -24,10 +24,12 @@ SELECT COUNT(*) AS n FROM lines a LEFT JOIN customers b ON a.pieces = b.members
 
 -- name: a left join that keeps public rows
 -- expect: outer-join-keeps-public 1:56 hint
+-- instead: SELECT p.name, COUNT(*) AS n FROM lines AS l JOIN products AS p ON p.product_id = l.product_id GROUP BY p.name
 SELECT p.name, COUNT(*) AS n FROM products p LEFT JOIN lines l ON p.product_id = l.product_id GROUP BY p.name
 
 -- name: a right join
 -- expect: unsupported-join 1:46 hint
+-- instead: SELECT COUNT(*) AS n FROM lines AS l LEFT JOIN products AS p ON p.product_id = l.product_id
 SELECT COUNT(*) AS n FROM lines l RIGHT JOIN products p ON p.product_id = l.product_id
 
 -- name: a full join
@@ -43,23 +45,27 @@ SELECT COUNT(*) AS n FROM lines l SEMI JOIN products p ON p.product_id = l.produ
 SELECT COUNT(*) AS n FROM lines l ANTI JOIN customers c ON c.household_id = l.household_id
 
 -- name: a natural join
--- expect: unsupported-syntax 1:46
+-- expect: unsupported-syntax 1:46 hint
+-- instead: SELECT COUNT(*) AS n FROM lines JOIN products USING (product_id)
 SELECT COUNT(*) AS n FROM lines NATURAL JOIN products
 
 -- name: an as-of join
--- expect: unsupported-syntax 1:45
+-- expect: unsupported-syntax 1:45 hint
 SELECT COUNT(*) AS n FROM lines l ASOF JOIN stores s ON l.day >= s.opened
 
 -- name: a lateral join
--- expect: unsupported-syntax 1:52
+-- expect: unsupported-syntax 1:52 hint
+-- instead: SELECT COUNT(*) AS n FROM lines AS l JOIN (SELECT store_id AS s FROM stores) AS t ON l.store_id = t.s
 SELECT COUNT(*) AS n FROM lines l, LATERAL (SELECT 1) AS t
 
 -- name: a released table joined with private rows
 -- expect: released-with-private 1:48 hint
+-- instead: SELECT n, mean FROM (SELECT COUNT(*) AS n FROM lines) AS a, (SELECT AVG(pieces) AS mean FROM lines) AS t
 SELECT COUNT(*) AS n FROM lines l JOIN (SELECT AVG(pieces) AS mean FROM lines) AS t ON l.pieces > t.mean
 
 -- name: a union of private rows
 -- expect: union-of-private 1:35 hint
+-- instead: SELECT (SELECT COUNT(*) FROM lines) + (SELECT COUNT(*) FROM customers) AS n
 SELECT COUNT(*) AS n FROM (SELECT pieces FROM lines UNION ALL SELECT members FROM customers) AS t
 
 -- name: a union of private and public rows
@@ -68,10 +74,12 @@ SELECT town FROM customers UNION SELECT city FROM stores
 
 -- name: a limited private subquery
 -- expect: limit-on-private 1:35 hint
+-- instead: SELECT n FROM (SELECT COUNT(*) AS n FROM lines GROUP BY pieces) AS t LIMIT 5
 SELECT COUNT(*) AS n FROM (SELECT pieces FROM lines LIMIT 5) AS t
 
 -- name: a distinct private subquery
 -- expect: limit-on-private 1:44 hint
+-- instead: SELECT pieces, COUNT(*) AS n FROM lines GROUP BY pieces
 SELECT COUNT(*) AS n FROM (SELECT DISTINCT pieces FROM lines) AS t
 
 -- name: a shifted private subquery
@@ -80,6 +88,7 @@ SELECT COUNT(*) AS n FROM (SELECT pieces FROM lines OFFSET 5) AS t
 
 -- name: a qualified private subquery
 -- expect: limit-on-private 1:35 hint
+-- instead: SELECT n FROM (SELECT COUNT(*) AS n FROM lines GROUP BY pieces) AS t QUALIFY ROW_NUMBER() OVER (ORDER BY n) = 1
 SELECT COUNT(*) AS n FROM (SELECT pieces FROM lines QUALIFY ROW_NUMBER() OVER (ORDER BY amount) = 1) AS t
 
 -- name: a parenthesised limited subquery
@@ -88,18 +97,22 @@ SELECT COUNT(*) AS n FROM ((SELECT pieces FROM lines) LIMIT 5) AS t
 
 -- name: a private subquery in a private condition
 -- expect: subquery-in-condition 1:39 hint
+-- instead: SELECT COUNT(*) AS n FROM lines AS a JOIN lines AS b USING (household_id) WHERE b.pieces > 1
 SELECT COUNT(*) AS n FROM lines WHERE product_id IN (SELECT product_id FROM lines)
 
 -- name: a public subquery in a private condition
 -- expect: subquery-in-condition 1:39 hint
+-- instead: SELECT COUNT(*) AS n FROM lines JOIN products USING (product_id) WHERE price > 1
 SELECT COUNT(*) AS n FROM lines WHERE product_id IN (SELECT product_id FROM products)
 
 -- name: a scalar subquery in a private condition
 -- expect: unsupported-expression 1:56 hint
+-- instead: SELECT COUNT(*) AS n FROM lines WHERE amount > 12.5
 SELECT COUNT(*) AS n FROM lines WHERE amount > (SELECT AVG(amount) FROM lines)
 
 -- name: EXISTS in a private condition
 -- expect: unsupported-expression 1:54 hint
+-- instead: SELECT COUNT(*) AS n FROM lines JOIN products USING (product_id) WHERE price > 1
 SELECT COUNT(*) AS n FROM lines WHERE EXISTS (SELECT 1 FROM products)
 
 -- name: two tables of one name

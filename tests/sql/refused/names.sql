@@ -35,11 +35,12 @@ SELECT * FROM _units
 SELECT * FROM duckdb_settings
 
 -- name: a schema
--- expect: unsupported-syntax 1:27
+-- expect: unsupported-syntax 1:27 hint
 SELECT COUNT(*) AS n FROM information_schema.tables
 
 -- name: a qualified table
--- expect: unsupported-syntax 1:27
+-- expect: unsupported-syntax 1:27 hint
+-- instead: SELECT COUNT(*) AS n FROM lines
 SELECT COUNT(*) AS n FROM private.main.lines
 
 -- name: a file

@@ -52,6 +52,7 @@ SELECT name, (SELECT COUNT(*) FROM lines WHERE lines.product_id = p.product_id) 
 
 -- name: a window over private rows
 -- expect: unsupported-expression 1:8 hint
+-- instead: SELECT pieces, RANK() OVER (ORDER BY n) AS place FROM (SELECT pieces, COUNT(*) AS n FROM lines GROUP BY pieces) AS t
 SELECT ROW_NUMBER() OVER (ORDER BY amount) AS place FROM lines
 
 -- name: a window aggregate over private rows

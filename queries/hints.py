@@ -1,0 +1,164 @@
+"""What the analyst called something that is refused, and what to write in its place.
+
+A hint names SQL that is really accepted: for each there is a statement in `tests/sql/refused` whose `instead` the tests
+plan. An ellipsis stands for what only the analyst knows.
+"""
+
+from __future__ import annotations
+
+import re
+
+from sqlglot import exp
+
+NAME_KEY = "written"  # the parser keeps a call's name in the statement under it
+_SHOWN = 40  # characters of the analyst's text in a hint
+_DIALECT = "duckdb"
+
+_QUANTILE = (
+    "Count what lies below a limit, COUNT_IF({x} < …) / COUNT(*), or the rows of each range: "
+    "SELECT {x} // 10 AS size, COUNT(*) … GROUP BY size."
+)
+_SPREAD = (
+    "Ask for AVG({x}) AS mean and AVG({x} * {x}) AS squares, with an l2_bound for squares, and compute "
+    "SQRT(squares - mean * mean) in an outer SELECT."
+)
+_SINGLE_VALUES = "It would show values of single customers. Group by them: SELECT {x}, COUNT(*) … GROUP BY {x}."
+_SUBTOTALS = (
+    "Group by all columns in a subquery, and sum up its rows: "
+    "SELECT {x}, SUM(n) … FROM (SELECT {x}, …, COUNT(*) AS n … GROUP BY {x}, …) AS t GROUP BY {x}."
+)
+_WINDOW = (
+    "Aggregate first, and put it into an outer SELECT: "
+    "SELECT …, RANK() OVER (ORDER BY n) … FROM (SELECT …, COUNT(*) AS n … GROUP BY …) AS t."
+)
+_OF_AGGREGATE = "Conditions on aggregates stand in HAVING, and aggregates of aggregates in an outer SELECT."
+_PRODUCTS = "Ask for AVG({x}), AVG({y}) and AVG({x} * {y}) AS product, with an l2_bound for product."
+_WHOLE = "{x} // 1 cuts the decimals off, and ROUND({x}) rounds."
+_ON_RESULTS = "Compare {x} itself with a number that you have computed. On results the function is possible."
+_PATTERN = "Use {x} LIKE '%…%', ILIKE, CONTAINS({x}, '…') or STARTS_WITH({x}, '…')."
+_ENDING = "{x} LIKE '%…' finds how a text ends."
+_DAY = "Write the day itself: DATE '2017-01-31'."
+_COLUMNS = "Name the columns."
+_PARTS = "Group by EXTRACT(month FROM {x}) or DATE_TRUNC('month', {x}), and write it out in an outer SELECT."
+_JOIN = "Use JOIN … USING (…), and put the subquery's condition into WHERE."
+_FIGURE = "Join tables in FROM. A figure has to be asked for first: write it here as a number."
+_DISTINCT = "Only the privacy unit is counted DISTINCT, by COUNT(DISTINCT …)."
+_ALL_ROWS = "Leave it out: a sample costs no less than all rows."
+
+_BY_NODE: dict[str, tuple[type[exp.Expr], ...]] = {
+    _QUANTILE: (exp.Median, exp.PercentileCont, exp.PercentileDisc, exp.Quantile, exp.ApproxQuantile, exp.WithinGroup),
+    "Extremes are single purchases. Count the rows below a limit: COUNT_IF({x} < …).": (exp.Min,),
+    "Extremes are single purchases. Count the rows above a limit: COUNT_IF({x} > …).": (exp.Max,),
+    _SPREAD: (exp.Stddev, exp.StddevPop, exp.StddevSamp, exp.Variance, exp.VariancePop),
+    _SINGLE_VALUES: (
+        *(exp.ArrayAgg, exp.GroupConcat, exp.First, exp.Last, exp.AnyValue, exp.IgnoreNulls, exp.ArgMax, exp.ArgMin),
+    ),
+    "Group by it, and take the first: SELECT {x}, COUNT(*) … GROUP BY {x} ORDER BY COUNT(*) DESC LIMIT 1.": (exp.Mode,),
+    "Count the rows for which it holds: COUNT_IF({x}).": (exp.LogicalAnd, exp.LogicalOr),
+    _PRODUCTS: (exp.Corr, exp.CovarPop, exp.CovarSamp),
+    _DISTINCT: (exp.Distinct, exp.ApproxDistinct),
+    _OF_AGGREGATE: (exp.Count, exp.CountIf, exp.Sum, exp.Avg),
+    _SUBTOTALS: (exp.Rollup, exp.Cube, exp.GroupingSets),
+    _WINDOW: (exp.Window,),
+    _WHOLE: (exp.Floor, exp.Ceil, exp.Trunc),
+    _ON_RESULTS: (exp.Sqrt, exp.Ln, exp.Exp),
+    "Multiply: {x} * {x}.": (exp.Pow,),
+    "Write CASE WHEN {x} > 0 THEN 1 WHEN {x} < 0 THEN -1 ELSE 0 END.": (exp.Sign,),
+    _PARTS: (exp.TimeToStr,),
+    _PATTERN: (exp.RegexpLike, exp.SimilarTo, exp.Glob, exp.StrPosition),
+    "CONTAINS({x}, '…') and STARTS_WITH({x}, '…') take every character as it is.": (exp.Escape,),
+    _ENDING: (exp.Right, exp.EndsWith),
+    _DAY: (exp.CurrentDate, exp.CurrentTimestamp),
+    _COLUMNS: (exp.Columns,),
+    _FIGURE: (exp.Subquery,),
+    _JOIN: (exp.Exists, exp.In),
+    "Compare one by one, with AND between.": (exp.Tuple,),
+    "Join a subquery: JOIN (SELECT …) AS t ON ….": (exp.Lateral,),
+    _ALL_ROWS: (exp.TableSample,),
+    "Use an outer SELECT with CASE, or one measure for each column with FILTER (WHERE …).": (exp.Pivot,),
+}
+_OF_NODE = {node: text for text, nodes in _BY_NODE.items() for node in nodes}
+
+# by node and the argument that is too much: what it is called, and the hint
+_OF_CLAUSE: dict[tuple[type[exp.Expr], str], tuple[str, str | None]] = {
+    (exp.Table, "db"): ("A schema before a table", "Write the table's name alone."),
+    (exp.Table, "sample"): ("TABLESAMPLE", _ALL_ROWS),
+    (exp.Select, "sample"): ("USING SAMPLE", _ALL_ROWS),
+    (exp.Select, "locks"): ("FOR UPDATE", "Leave it out."),
+    (exp.Select, "into"): ("SELECT INTO", "Leave it out: the answer is stored anyway."),
+    (exp.Join, "method"): ("NATURAL, ASOF or POSITIONAL JOIN", "Name the columns: JOIN … USING (…)."),
+    (exp.With, "recursive"): ("WITH RECURSIVE", "Write each step as a subquery of its own."),
+    (exp.Star, "except_"): ("* EXCLUDE", _COLUMNS),
+    (exp.Star, "replace"): ("* REPLACE", _COLUMNS),
+    (exp.Star, "rename"): ("* RENAME", _COLUMNS),
+    (exp.Limit, "limit_options"): ("LIMIT in percent", "Give a number of rows."),
+    (exp.Trim, "position"): ("TRIM of one side", "TRIM({x}) takes spaces from both sides."),
+}
+
+_OF_NAME = {
+    "DATE_PART": "Use EXTRACT: EXTRACT(month FROM …).",
+    "NOW": _DAY,
+    "TODAY": _DAY,
+    "SUFFIX": _ENDING,
+}
+_CALLED: dict[type[exp.Expr], str] = {
+    exp.PercentileCont: "QUANTILE_CONT",
+    exp.PercentileDisc: "QUANTILE_DISC",
+    exp.GroupConcat: "STRING_AGG",
+    exp.StrPosition: "POSITION",
+    exp.RegexpLike: "REGEXP_MATCHES",
+    exp.Collate: "COLLATE",
+    exp.Array: "A list",
+    exp.Struct: "A struct",
+    exp.Bracket: "A subscript",
+    exp.Exists: "EXISTS",
+    exp.Subquery: "A subquery as a value",
+    exp.Tuple: "A row of several values",
+}
+
+
+def called(node: exp.Expr) -> str:
+    """What the analyst calls the function or the clause, in capitals."""
+    written = node.meta.get(NAME_KEY) or (node.this if isinstance(node, exp.Anonymous) else None)
+    if isinstance(written, str):
+        return written[:60].upper()
+    if isinstance(node, exp.Window):
+        return f"{called(node.this)} OVER (…)"
+    if isinstance(node, exp.WithinGroup):
+        return f"{called(node.this)} WITHIN GROUP"
+    if type(node) in _CALLED:
+        return _CALLED[type(node)]
+    if isinstance(node, exp.Func):
+        return str(node.sql_name())
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(node).__name__).upper()
+
+
+def called_with(node: exp.Expr, argument: str) -> str:
+    """What the analyst calls an argument of a node that may not be set."""
+    found = _OF_CLAUSE.get((type(node), argument))
+    if found is None:
+        return f"{called(node)} with {argument.strip('_').upper()}"
+    return called(node) if NAME_KEY in node.meta else found[0]
+
+
+def hint(node: exp.Expr, argument: str | None = None) -> str | None:
+    """What to write in place of the node, or of its argument; None where there is nothing to say."""
+    if argument is not None:
+        text = _OF_CLAUSE.get((type(node), argument), (None, None))[1]
+    elif isinstance(node, exp.Anonymous):
+        text = _OF_NAME.get(called(node))
+    else:
+        text = _OF_NODE.get(type(node))
+    return None if text is None else text.format(x=_operand(node), y=_text(node.args.get("expression")))
+
+
+def _operand(node: exp.Expr) -> str:
+    """The first column that the node is about, as the analyst wrote it."""
+    if isinstance(node, exp.WithinGroup):
+        node = node.expression
+    return _text(node.find(exp.Column))
+
+
+def _text(node: exp.Expr | None) -> str:
+    text = node.sql(dialect=_DIALECT) if isinstance(node, exp.Column) else ""
+    return text if 0 < len(text) <= _SHOWN else "…"
