@@ -64,7 +64,7 @@ def lookups(aggregation: Aggregation) -> tuple[tuple[str, str], ...]:
 
 
 def contributions(aggregation: Aggregation, units: Units) -> str:
-    """Rows `(u INTEGER, g INTEGER, v0 BIGINT, …)` of the contribution matrix, for the units in the half-open range.
+    """Rows `(u, g, v0, …)` of the contribution matrix, for the units in the half-open range: integers of 32 or 64 bits.
 
     `g` is the group id: mixed radix over the axes in order, the first one slowest. Rows whose key is on no axis are
     absent or have a NULL g. Reads the tables of `lookups`, or `candidates` where keys are thresholded.
@@ -132,7 +132,8 @@ def _public_groups(aggregation: Aggregation, keys: PublicKeys) -> _Groups:
     for index, key in reversed(list(enumerate(keys.keys))):  # the last axis has stride 1
         name, size = f"axis{index}", _known_size(key.axis)
         if size is not None and isinstance(key.axis, SeriesAxis):
-            parts.append(f"({_series_id(key.expressions[0], key.axis)}) * ({stride})")
+            number = _series_id(key.expressions[0], key.axis)
+            parts.append(number if stride == "1" else f"({number}) * ({stride})")
             stride = f"{stride} * {size}"
             continue
         tables.append((name, f"SELECT *, id * ({stride}) AS _part FROM ({axis(key.axis)}) AS a"))
@@ -191,7 +192,8 @@ def _is_plain_series(node: Axis) -> bool:
 def _series_id(expression: Expression, node: SeriesAxis) -> str:
     """The id of a key in a series without gaps: NULL where it is off the axis; a NULL key comes first."""
     value = _sql(expression)
-    number = f"({value} - {_EPOCH})" if expression.type.kind is Kind.DATE else f"CAST({value} AS BIGINT)"
+    narrow = "INTEGER" if max(abs(node.start), abs(node.stop)) < 1 << 30 else "BIGINT"  # as most columns are stored
+    number = f"({value} - {_EPOCH})" if expression.type.kind is Kind.DATE else f"TRY_CAST({value} AS {narrow})"
     null_case = f"WHEN {value} IS NULL THEN 0 " if node.with_null else ""
     low, high = (_day(node.start), _day(node.stop)) if expression.type.kind is Kind.DATE else (node.start, node.stop)
     return f"CASE {null_case}WHEN {value} BETWEEN {low} AND {high} THEN {number} - {node.start - node.with_null} END"
@@ -232,8 +234,8 @@ def _values(aggregation: Aggregation) -> list[str]:
 
 def _value(kind: MeasureKind, value: Expression) -> str:
     if kind is MeasureKind.SUM:
-        return f"CAST(coalesce({_sql(value)}, 0) AS BIGINT)"
-    return f"CAST(CASE WHEN {_sql(value)} THEN 1 ELSE 0 END AS BIGINT)"
+        return f"coalesce({_sql(value)}, 0)"
+    return f"CASE WHEN {_sql(value)} THEN 1 ELSE 0 END"
 
 
 def _from(relation: Relation, units: Units, replaced: Mapping[int, str] = MappingProxyType({})) -> str:
