@@ -116,8 +116,7 @@ class _Checker:
         result = type(tree)(
             this=visible_rows(left), expression=visible_rows(right), **arguments, **self._tail(tree, env)
         )
-        roles = {"estimate": "derived"}
-        return Typed(None, Rows(result, tuple(Output(c.name, roles.get(c.role, c.role)) for c in left.columns)))
+        return Typed(None, Rows(result, _united(left.columns, right.columns, by_name=bool(tree.args.get("by_name")))))
 
     def _items(self, tree: exp.Select, env: Environment) -> list[_Item]:
         clause = tree.args.get("from_")
@@ -266,6 +265,20 @@ class _Checker:
                 found[name] = tree.args[name].copy()
                 self._replace(found[name], env)
         return found
+
+
+def _united(left: tuple[Output, ...], right: tuple[Output, ...], *, by_name: bool) -> tuple[Output, ...]:
+    """The columns of a union: called as on the left, dimensions only where they are that on both sides."""
+    if by_name:
+        beside = {output.name: output for output in right}
+        columns = left + tuple(output for output in right if output.name not in {column.name for column in left})
+    else:
+        beside, columns = {own.name: other for own, other in zip(left, right, strict=False)}, left
+    pairs = [(column, beside.get(column.name, column)) for column in columns]
+    return tuple(
+        Output(column.name, "dimension" if column.role == other.role == "dimension" else "derived")
+        for column, other in pairs
+    )
 
 
 def _check_outer(scope: Scope, view: View, join: exp.Join) -> None:

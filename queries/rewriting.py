@@ -71,12 +71,14 @@ def _projections(tree: exp.Select, writer: _Writer) -> tuple[list[exp.Expr], tup
         if is_star(projection):
             raise refusal("not-in-group-by", "* cannot stand beside aggregates.", projection)
         name = name_of(projection)
-        body = writer.write(projection.unalias(), output=name)
+        writer.output = name
+        body = writer.write(projection.unalias())
         error, hidden = standard_error(body), f"_se{place}"
         projections.append(exp.alias_(body, name, quoted=True))
         if error is not None:
             errors.append(exp.alias_(error, hidden, quoted=True))
         outputs.append(Output(name, _role(body, error), hidden if error is not None else None))
+    writer.output = None
     return projections + errors, tuple(outputs)
 
 
@@ -94,10 +96,9 @@ class _Writer:
     measures: Measures
     aliases: Aliases
     inner: Inner
-    output: str | None = None  # the output column that is being written
+    output: str | None = None  # the output column that is being written: none in HAVING and ORDER BY
 
-    def write(self, tree: exp.Expr, output: str | None = None) -> exp.Expr:
-        self.output = output if output is not None else self.output
+    def write(self, tree: exp.Expr) -> exp.Expr:
         keys = self.measures.node.keys
         if is_aggregate(tree) or isinstance(tree, exp.Filter):
             return self._aggregate(tree)
