@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from queries.aggregates import Asked, Node
+from queries.errors import QueryNotPrivateError
 from queries.parse import parse
 from queries.plan import BOOLEAN, INTEGER, Call, Column, Function, Kind, Literal, MeasureKind, Type
 from queries.relations import check
@@ -81,6 +82,12 @@ def test_the_parts_of_a_mean_are_linked() -> None:
 def test_a_column_that_is_never_null_may_be_so_after_a_left_join() -> None:
     (measure,) = _node("COUNT(p.name) AS n", "lines l LEFT JOIN products p ON l.product_id = p.product_id").measures
     assert measure != ROWS
+
+
+def test_a_unit_that_may_be_null_is_not_counted_as_if_it_were_there() -> None:
+    with pytest.raises(QueryNotPrivateError) as refused:
+        _node("COUNT(c.household_id) AS n", "lines l LEFT JOIN customers c ON l.household_id = c.household_id")
+    assert refused.value.code == "unit-in-expression"
 
 
 def test_the_unit_of_a_left_join_is_counted_where_it_is_there() -> None:

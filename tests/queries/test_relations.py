@@ -68,6 +68,12 @@ def test_a_cte_is_seen_by_those_after_it_only() -> None:
     assert _code("WITH a AS (SELECT * FROM b), b AS (SELECT name FROM products) SELECT * FROM a") == "unknown-table"
 
 
+def test_a_cte_is_seen_by_all_after_it_and_inside_their_subqueries() -> None:
+    first, second = "a AS (SELECT name FROM products)", "b AS (SELECT city FROM stores)"
+    for rest in ("SELECT name, city FROM a, b", "SELECT * FROM (WITH c AS (SELECT name FROM a) SELECT * FROM c) AS t"):
+        assert _check(f"WITH {first}, {second} {rest}").rows.columns[0].name == "name"
+
+
 def test_a_cte_hides_a_table_of_its_name() -> None:
     assert _check("WITH lines AS (SELECT name FROM products) SELECT name FROM lines").nodes == ()
 

@@ -83,6 +83,12 @@ def test_an_equality_of_units_under_or_joins_nothing() -> None:
     assert refused.value.code == "unit-in-expression"
 
 
+def test_a_unit_that_may_be_null_joins_nothing_in_where() -> None:
+    with pytest.raises(QueryNotPrivateError) as refused:
+        _relation("lines a LEFT JOIN customers b ON a.household_id = b.household_id", "a.household_id = b.household_id")
+    assert refused.value.code == "unit-in-expression"
+
+
 SAME = [
     ("lines JOIN products USING (product_id)", "products JOIN lines USING (product_id)"),
     (
