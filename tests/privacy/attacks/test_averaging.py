@@ -39,7 +39,6 @@ SAME = (
     f"SELECT region, COUNT(*) AS n FROM purchases p, stores s WHERE p.store_id = s.store_id AND {_WHERE} GROUP BY 1",
     f"SELECT s.region, COUNT(*) AS n FROM stores s JOIN purchases p ON p.store_id = s.store_id AND {_WHERE} GROUP BY 1",
     f"WITH lines AS (SELECT * FROM {_JOINED}) SELECT region, COUNT(*) AS n FROM lines WHERE {_WHERE} GROUP BY region",
-    f"WITH p AS (FROM purchases) SELECT region, COUNT(*) AS n FROM stores JOIN p USING (store_id) WHERE {_WHERE} GROUP BY region",
     f"SELECT region, COUNT(*) AS n FROM (SELECT region FROM {_JOINED} WHERE {_WHERE}) AS t GROUP BY region",
     f"SELECT t.r AS region, COUNT(*) AS n FROM (SELECT region AS r FROM {_JOINED} WHERE {_WHERE}) AS t GROUP BY t.r",
     f"SELECT * FROM ({FIRST.removesuffix(' ORDER BY region')}) AS t",
