@@ -16,7 +16,7 @@ _DIALECT = "duckdb"
 
 _QUANTILE = (
     "Count what lies below a limit, COUNT_IF({x} < …) / COUNT(*), or the rows of each range: "
-    "SELECT {x} // 10 AS size, COUNT(*) … GROUP BY size."
+    "SELECT CAST({x} AS INTEGER) // 10 AS size, COUNT(*) … GROUP BY size."
 )
 _SPREAD = (
     "Ask for AVG({x}) AS mean and AVG({x} * {x}) AS squares, with an l2_bound for squares, and compute "
@@ -33,7 +33,8 @@ _WINDOW = (
 )
 _OF_AGGREGATE = "Conditions on aggregates stand in HAVING, and aggregates of aggregates in an outer SELECT."
 _PRODUCTS = "Ask for AVG({x}), AVG({y}) and AVG({x} * {y}) AS product, with an l2_bound for product."
-_WHOLE = "{x} // 1 cuts the decimals off, and ROUND({x}) rounds."
+_FLOOR = "ROUND({x}) rounds. Down it is CAST({x} AS INTEGER) - IF(CAST({x} AS INTEGER) > {x}, 1, 0)."
+_CEILING = "ROUND({x}) rounds. Up it is CAST({x} AS INTEGER) + IF(CAST({x} AS INTEGER) < {x}, 1, 0)."
 _ON_RESULTS = "Compare {x} itself with a number that you have computed. On results the function is possible."
 _PATTERN = "Use {x} LIKE '%…%', ILIKE, CONTAINS({x}, '…') or STARTS_WITH({x}, '…')."
 _ENDING = "{x} LIKE '%…' finds how a text ends."
@@ -60,7 +61,8 @@ _BY_NODE: dict[str, tuple[type[exp.Expr], ...]] = {
     _OF_AGGREGATE: (exp.Count, exp.CountIf, exp.Sum, exp.Avg),
     _SUBTOTALS: (exp.Rollup, exp.Cube, exp.GroupingSets),
     _WINDOW: (exp.Window,),
-    _WHOLE: (exp.Floor, exp.Ceil, exp.Trunc),
+    _FLOOR: (exp.Floor, exp.Trunc),
+    _CEILING: (exp.Ceil,),
     _ON_RESULTS: (exp.Sqrt, exp.Ln, exp.Exp),
     "Multiply: {x} * {x}.": (exp.Pow,),
     "Write CASE WHEN {x} > 0 THEN 1 WHEN {x} < 0 THEN -1 ELSE 0 END.": (exp.Sign,),

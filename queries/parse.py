@@ -189,6 +189,9 @@ def _check_tree(tree: exp.Expr) -> None:
 def _check_node(node: exp.Expr) -> None:
     if isinstance(node, exp.Placeholder | exp.Parameter):
         return
+    if isinstance(node, exp.Select) and not node.expressions:
+        line, column = position(node)
+        raise SqlSyntaxError("a SELECT names no columns", line or 1, column or 1)
     allowed = _ALLOWED.get(type(node))
     if allowed is None:
         raise refusal("unsupported-syntax", f"{called(node)} is not supported.", node, hint(node))

@@ -41,19 +41,20 @@ def _quotient(node: exp.Expr, convert: Convert) -> Expression:
     return call(Function.DIVIDE, DOUBLE, as_double(left), as_double(right))
 
 
-def _whole_operands(node: exp.Expr, convert: Convert) -> tuple[Expression, ...]:
-    left, right = aligned(node, *_numbers(node, convert))
-    if not left.type.exact:
-        raise refusal("type-mismatch", "Whole division and remainder need exact numbers.", node)
-    return left, right
-
-
 def _whole_quotient(node: exp.Expr, convert: Convert) -> Expression:
-    return call(Function.INTEGER_DIVIDE, INTEGER, *_whole_operands(node, convert))
+    """`a // b` of integers; of other numbers it is a plain division in DuckDB, which nobody means."""
+    left, right = aligned(node, *_numbers(node, convert))
+    if left.type != INTEGER:
+        hint = "CAST to INTEGER first, or divide with /."
+        raise refusal("type-mismatch", "Whole division needs whole numbers.", node, hint)
+    return call(Function.INTEGER_DIVIDE, INTEGER, left, right)
 
 
 def _remainder(node: exp.Expr, convert: Convert) -> Expression:
-    left, right = _whole_operands(node, convert)
+    left, right = aligned(node, *_numbers(node, convert))
+    if not left.type.exact:
+        reason, hint = "A remainder needs exact numbers.", "ROUND them first, or CAST to DECIMAL."
+        raise refusal("type-mismatch", reason, node, hint)
     return call(Function.MODULO, left.type, left, right)
 
 

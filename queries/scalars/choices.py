@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from queries.plan import Expression, Function
+from queries.plan import Expression, Function, Literal
 from queries.scalars.comparisons import comparison
 from queries.scalars.literals import nothing
 from queries.scalars.operands import Build, Convert, aligned, as_condition, call
@@ -39,12 +39,38 @@ def _cases(node: exp.Expr, conditions: list[Expression], values: list[Expression
     return call(Function.CASE, otherwise.type, *arms, otherwise)
 
 
-def _variadic(function: Function) -> Build:
+def _coalesce(node: exp.Expr, convert: Convert) -> Expression:
+    return _first_of(_values(node, convert))
+
+
+def _first_of(values: tuple[Expression, ...]) -> Expression:
+    return values[0] if len(values) == 1 else call(Function.COALESCE, values[0].type, *values)
+
+
+def _extreme(function: Function) -> Build:
+    """GREATEST or LEAST of what is not NULL, as in DuckDB. The plan's are NULL if one is, so each gets a stand-in."""
+
     def build(node: exp.Expr, convert: Convert) -> Expression:
-        values = aligned(node, convert(node.this), *(convert(child) for child in node.expressions))
-        return values[0] if len(values) == 1 else call(function, values[0].type, *values)
+        values = tuple(dict.fromkeys(_values(node, convert)))
+        values = tuple(value for value in values if not _is_null(value)) or values[:1]
+        constants = tuple(value for value in values if isinstance(value, Literal) and not _is_null(value))
+        filled = [value if value in constants else _filled(value, constants[:1] or values) for value in values]
+        return filled[0] if len(filled) == 1 else call(function, values[0].type, *filled)
 
     return build
+
+
+def _filled(value: Expression, others: tuple[Expression, ...]) -> Expression:
+    """The value, or the first of the others that is there."""
+    return _first_of((value, *(other for other in others if other != value)))
+
+
+def _is_null(value: Expression) -> bool:
+    return isinstance(value, Literal) and value.value is None
+
+
+def _values(node: exp.Expr, convert: Convert) -> tuple[Expression, ...]:
+    return aligned(node, convert(node.this), *(convert(child) for child in node.expressions))
 
 
 def _null_if(node: exp.Expr, convert: Convert) -> Expression:
@@ -55,8 +81,8 @@ def _null_if(node: exp.Expr, convert: Convert) -> Expression:
 BUILDERS: dict[type[exp.Expr], Build] = {
     exp.Case: _case,
     exp.If: _if,
-    exp.Coalesce: _variadic(Function.COALESCE),
-    exp.Greatest: _variadic(Function.GREATEST),
-    exp.Least: _variadic(Function.LEAST),
+    exp.Coalesce: _coalesce,
+    exp.Greatest: _extreme(Function.GREATEST),
+    exp.Least: _extreme(Function.LEAST),
     exp.Nullif: _null_if,
 }

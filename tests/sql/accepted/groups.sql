@@ -92,7 +92,7 @@ SELECT product_id, store_id, COUNT(*) AS n, SUM(pieces) AS s FROM lines GROUP BY
 SELECT pieces, day, COUNT(*) AS n FROM lines WHERE day < '2026-01-11' AND pieces BETWEEN 0 AND 2 GROUP BY ALL
 
 -- name: GROUP BY an ordinal
-SELECT paid_by_card, COUNT(*) AS n FROM lines GROUP BY 1 ORDER BY 2 DESC
+SELECT paid_by_card, COUNT(*) AS n FROM lines GROUP BY 1 ORDER BY 2 DESC, 1 NULLS LAST
 
 -- name: GROUP BY ALL with an expression of measures
 SELECT age, COUNT(*) + 1 AS n FROM customers GROUP BY ALL ORDER BY age NULLS LAST

@@ -81,6 +81,12 @@ SELECT SUM(ABS(amount)) AS a, SUM(-pieces) AS b, COUNT_IF(-amount > +3) AS c FRO
 -- options: {"l2_bound": {"a": 100000, "b": 100000}}
 SELECT SUM(LEAST(amount, 10)) AS a, SUM(GREATEST(pieces, 0, 2)) AS b FROM lines
 
+-- name: LEAST and GREATEST pass over NULL
+-- options: {"l2_bound": {"a": 100000, "b": 100000, "c": 100000}}
+SELECT SUM(LEAST(ticket, 2)) AS a, SUM(GREATEST(ticket, pieces)) AS b, SUM(GREATEST(NULL, discount, ticket)) AS c,
+    COUNT(LEAST(ticket, NULL)) AS d
+FROM lines
+
 -- name: CASE with an operand and without ELSE
 -- options: {"l2_bound": {"s": 100000}}
 SELECT SUM(CASE pieces WHEN 1 THEN amount WHEN 2 THEN discount END) AS s,

@@ -47,7 +47,7 @@ SELECT FIRST(note) AS s FROM lines
 
 -- name: a quantile
 -- expect: unsupported-syntax 1:22 hint
--- instead: SELECT amount // 10 AS size, COUNT(*) AS n FROM lines GROUP BY size
+-- instead: SELECT CAST(amount AS INTEGER) // 10 AS size, COUNT(*) AS n FROM lines GROUP BY size
 SELECT QUANTILE_CONT(amount, 0.5) AS q FROM lines
 
 -- name: the value of the greatest

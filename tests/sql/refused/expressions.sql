@@ -153,7 +153,7 @@ SELECT COUNT(*) AS n FROM lines WHERE day > DATE '2026-01-01' + INTERVAL 1 MONTH
 SELECT COUNT(*) AS n FROM lines WHERE day + pieces > DATE '2026-01-01'
 
 -- name: whole division of doubles
--- expect: type-mismatch 1:40
+-- expect: type-mismatch 1:40 hint
 SELECT COUNT(*) AS n FROM lines WHERE (amount / 2) // 2 = 1
 
 -- name: CASE of two types
@@ -191,17 +191,17 @@ SELECT COUNT(*) AS n FROM lines WHERE note COLLATE NOCASE = 'a'
 
 -- name: the floor of private values
 -- expect: unsupported-expression 1:45 hint
--- instead: SELECT COUNT(*) AS n FROM lines WHERE amount // 1 = 3 OR ROUND(amount) = 3
+-- instead: SELECT COUNT(*) AS n FROM lines WHERE CAST(amount AS INTEGER) - IF(CAST(amount AS INTEGER) > amount, 1, 0) = 3
 SELECT COUNT(*) AS n FROM lines WHERE FLOOR(amount) = 3
 
 -- name: the ceiling of private values
 -- expect: unsupported-expression 1:13 hint
--- instead: SELECT ROUND(amount) AS k, COUNT(*) AS n FROM lines GROUP BY k
+-- instead: SELECT CAST(amount AS INTEGER) + IF(CAST(amount AS INTEGER) < amount, 1, 0) AS k, COUNT(*) AS n FROM lines GROUP BY k
 SELECT CEIL(amount) AS k, COUNT(*) AS n FROM lines GROUP BY k
 
 -- name: private values cut off
 -- expect: unsupported-syntax 1:39 hint
--- instead: SELECT COUNT(*) AS n FROM lines WHERE amount // 1 = 3 OR ROUND(amount) = 3
+-- instead: SELECT COUNT(*) AS n FROM lines WHERE CAST(amount AS INTEGER) - IF(CAST(amount AS INTEGER) > amount, 1, 0) = 3
 SELECT COUNT(*) AS n FROM lines WHERE TRUNC(amount) = 3
 
 -- name: the sign of private values
@@ -243,3 +243,13 @@ SELECT COUNT(*) AS n FROM lines WHERE POSITION('a' IN note) > 0
 -- expect: unsupported-syntax 1:39 hint
 -- instead: SELECT COUNT(*) AS n FROM lines WHERE TRIM(note) = 'a'
 SELECT COUNT(*) AS n FROM lines WHERE LTRIM(note) = 'a'
+
+-- name: whole division of decimals
+-- expect: type-mismatch 1:39 hint
+-- instead: SELECT COUNT(*) AS n FROM lines WHERE CAST(amount AS INTEGER) // 2 = 1
+SELECT COUNT(*) AS n FROM lines WHERE amount // 2 = 1
+
+-- name: a remainder of doubles
+-- expect: type-mismatch 1:40 hint
+-- instead: SELECT COUNT(*) AS n FROM lines WHERE ROUND(amount / 2, 2) % 2 = 1
+SELECT COUNT(*) AS n FROM lines WHERE (amount / 2) % 2 = 1

@@ -147,3 +147,7 @@ SELECT COUNT(*) AS n FROM lines WHERE pieces > ?
 -- expect: unknown-table 1:47 hint
 WITH a AS (SELECT * FROM lines) SELECT * FROM b
 
+-- name: a SELECT without columns
+-- expect: syntax 2:6
+SELECT -- a
+FROM lines
