@@ -70,23 +70,23 @@ def _key_columns(node: Node, schema: Schema) -> frozenset[str] | None:
 def _one_group(node: Node, schema: Schema) -> bool:
     """Whether all rows of a unit fall into one group: the keys are made of columns that have one value a unit."""
     sources = {column.source for key in node.keys for column in columns_of(key)}
-    return all(_unique_per_unit(node.relation, source, schema) for source in sources)
+    return all(is_unique_per_unit(node.relation, source, schema) for source in sources)
 
 
 def _one_row(relation: Relation, schema: Schema) -> bool:
     """Whether a unit has one row at the most: private tables with one each, joined with public ones on their key."""
     return all(
-        _unique_per_unit(relation, number, schema) or _joined_on_key(relation, number, schema)
+        is_unique_per_unit(relation, number, schema) or joins_on_key(relation, number, schema)
         for number in range(len(relation.sources))
     )
 
 
-def _unique_per_unit(relation: Relation, number: int, schema: Schema) -> bool:
+def is_unique_per_unit(relation: Relation, number: int, schema: Schema) -> bool:
     source = relation.sources[number]
     return isinstance(source, Scan) and source.private and schema.policy.tables[source.table].unique_per_unit
 
 
-def _joined_on_key(relation: Relation, number: int, schema: Schema) -> bool:
+def joins_on_key(relation: Relation, number: int, schema: Schema) -> bool:
     source = relation.sources[number]
     if not isinstance(source, Scan) or source.private:
         return False

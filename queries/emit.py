@@ -41,6 +41,7 @@ from queries.plan import (
 Units = tuple[int, int] | None
 _EPOCH = "DATE '1970-01-01'"
 _MOST_DAYS = 1_000_000
+_TEXT_LIMIT = 1_000  # characters that a concatenation keeps: texts that double would end a worker on some rows only
 
 
 @dataclass(frozen=True, slots=True)
@@ -424,7 +425,7 @@ _FORMS: dict[Function, Form] = {
     Function.UPPER: _function("upper"),
     Function.TRIM: _function("trim"),
     Function.LENGTH: _function("length", "BIGINT"),
-    Function.CONCAT: _infix("||"),
+    Function.CONCAT: lambda _, a: f"left({' || '.join(a)}, {_TEXT_LIMIT})",
     Function.SUBSTRING: _function("substring"),
     Function.YEAR: _function("year", "BIGINT"),
     Function.QUARTER: _function("quarter", "BIGINT"),

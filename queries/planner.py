@@ -14,6 +14,7 @@ from queries.aggregates import Asked, Node
 from queries.bounds import declared_bound
 from queries.domains import Domain, public_keys
 from queries.errors import IllegalPlanError, PlanTooLargeError, PriceError, QueryNotPrivateError
+from queries.fan_out import check_fan_out
 from queries.mechanisms import Mechanism, build
 from queries.parse import DIALECT, parse
 from queries.plan import (
@@ -156,9 +157,10 @@ class _Draft:
 
     def __init__(self, node: Node, schema: Schema, options: Options, size_of: SizeOf) -> None:
         self._node = node
+        check_fan_out(node.relation, schema, size_of)
         self._schema = schema
         self._options = options
-        self._domains = None if options.threshold else public_keys(node, schema)
+        self._domains = None if options.threshold and node.keys else public_keys(node, schema)
         self._groups = self._count_groups(size_of)
         self._measures = [self._measure(number, asked) for number, asked in enumerate(node.measures)]
 

@@ -262,6 +262,15 @@ _ROWS = (
         "The hint. For subtotals: `SELECT week, SUM(lines) AS lines FROM (SELECT week, hour, COUNT(*) AS lines FROM "
         "purchases GROUP BY week, hour) AS cells GROUP BY week`. [SQL for analysts](sql.md) says what can be written.",
     ),
+    Refusal(
+        "wide-join",
+        "One private row could meet so many others that the work might not end, and whether it ends must not depend on "
+        "a customer's rows. Public tables that are not joined on their key may make 1,000 rows of one, and 10 where a "
+        "private table is joined with itself; of private tables with many rows a customer, two can be joined.",
+        "SELECT COUNT(*) AS n FROM purchases a JOIN purchases b ON a.household_id = b.household_id "
+        "JOIN purchases c ON a.household_id = c.household_id",
+        "Join a private table with itself once, and public tables on their key: `JOIN products USING (product_id)`.",
+    ),
 )
 
 REFUSALS: Mapping[str, Refusal] = {refusal.code: refusal for refusal in _ROWS}

@@ -237,7 +237,7 @@ class _Checker:
 
     def _replace_inner(self, tree: exp.Select, env: Environment) -> None:
         """Replace the subqueries outside FROM by what is left of them after checking."""
-        clauses = [tree.args.get(name) for name in ("where", "having", "group", "order", "qualify")]
+        clauses = [tree.args.get(name) for name in ("where", "having", "group", "order", "qualify", "limit", "offset")]
         conditions = [join.args.get("on") for join in tree.args.get("joins") or []]
         for part in [*tree.expressions, *clauses, *conditions]:
             if part is not None:

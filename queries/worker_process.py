@@ -103,6 +103,7 @@ class WorkerProcess:
         except EngineUnavailableError:
             raise ReleaseFailedError from None
         if not reply.done:
+            self.kill()  # short of memory, it would fail for the next callers too, and they would be charged
             raise ReleaseFailedError
         return reply.body
 

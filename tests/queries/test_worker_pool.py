@@ -67,15 +67,16 @@ def test_a_release_that_loses_more_than_was_charged_fails(pool: WorkerPool) -> N
         worker.release(COUNT, PrivacyLoss(COUNT.loss.rho_nano - 1))
 
 
-def test_a_failed_release_says_nothing_and_leaves_the_worker_usable(pool: WorkerPool) -> None:
+def test_a_failed_release_says_nothing_and_the_next_has_a_fresh_worker(pool: WorkerPool) -> None:
     with pool.vault() as worker:
         pid = worker.pid
         with pytest.raises(ReleaseFailedError) as caught:
             worker.release(UNKNOWN, UNKNOWN.loss)
         assert str(caught.value) == str(ReleaseFailedError())
         assert caught.value.__cause__ is None
+    with pool.vault() as worker:
+        assert worker.pid != pid
         assert _counts(worker.release(COUNT, COUNT.loss)) == EXPECTED
-        assert worker.pid == pid
 
 
 def test_the_vault_answers_nothing_but_releases(pool: WorkerPool) -> None:

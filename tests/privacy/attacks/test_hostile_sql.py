@@ -18,6 +18,9 @@ from tests.privacy.stores import Service
 _FILE = "vault/whole/current"
 _N = "SELECT COUNT(*) AS n FROM purchases"
 HOSTILE = {
+    "LIMIT by a private subquery": "SELECT region FROM stores LIMIT (SELECT ticket FROM purchases LIMIT 1)",
+    "OFFSET by a private subquery": "SELECT region FROM stores OFFSET (SELECT hour FROM purchases LIMIT 1)",
+    "a catalogue in LIMIT": "SELECT store_id FROM stores LIMIT (SELECT COUNT(*) FROM duckdb_databases)",
     # files, the network, other databases
     "copy to a file": "COPY purchases TO 'out.csv'",
     "copy of a query": "COPY (SELECT * FROM purchases) TO 'out.parquet' (FORMAT parquet)",
