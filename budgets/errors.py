@@ -30,6 +30,10 @@ class UnknownAccountError(BudgetError):
         self.account_id = account_id
 
 
+class TooManyFailuresError(BudgetError):
+    """Too many of this person's queries failed after they had begun; nothing was reserved."""
+
+
 class IdempotencyKeyReusedError(BudgetError):
     """This principal used the idempotency key before, for another request."""
 

@@ -232,6 +232,9 @@ class Ledger(Protocol):
 
     def query(self, query_id: str) -> QueryRecord | None: ...
 
+    def failures(self, principal: str, dataset: str) -> int:
+        """Returns how many of the principal's queries failed after they had begun, within the last 24 hours."""
+
     def entries(self, *, after_seq: int, limit: int, account_id: str | None = None) -> tuple[Entry, ...]:
         """Returns entries in order; with `account_id` those of queries and caps that name it on their path."""
 

@@ -104,6 +104,14 @@ _FIND_RELEASE: Final = (
     .order_by(RELEASES.c.rho_nano.desc(), RELEASES.c.seq, RELEASES.c.position)
     .limit(1)
 )
+_FAILURES: Final = (
+    sa.select(sa.func.count())
+    .select_from(TRANSITIONS)
+    .join(REQUESTS, REQUESTS.c.query_id == TRANSITIONS.c.query_id)
+    .join(ENTRIES, ENTRIES.c.seq == TRANSITIONS.c.seq)
+    .where(TRANSITIONS.c.state == "failed", ENTRIES.c.at > sa.bindparam("since"))
+    .where(*(REQUESTS.c[name] == sa.bindparam(name) for name in ("principal", "dataset")))
+)
 _CLOSE_LEASE: Final = sa.delete(LEASES).where(LEASES.c.query_id == sa.bindparam("closed"))
 _insert_into = cache(sa.insert)
 
@@ -246,6 +254,12 @@ class SqlLedger:
         with self.reading() as connection:
             row = connection.execute(_HISTORY.where(REQUESTS.c.query_id == query_id)).one_or_none()
         return None if row is None else _to_record(row)
+
+    def failures(self, principal: str, dataset: str) -> int:
+        since = _stamp(self._clock() - timedelta(days=1))
+        with self.reading() as connection:
+            asked = {"principal": principal, "dataset": dataset, "since": since}
+            return int(connection.execute(_FAILURES, asked).scalar_one())
 
     def entries(self, *, after_seq: int, limit: int, account_id: str | None = None) -> tuple[Entry, ...]:
         seq = ENTRIES.c.seq if account_id is None else POSTINGS.c.seq  # the column whose index gives the order

@@ -18,7 +18,7 @@ from importlib.metadata import version
 
 import structlog
 
-from budgets.errors import BudgetExhaustedError, UnknownAccountError
+from budgets.errors import BudgetExhaustedError, TooManyFailuresError, UnknownAccountError
 from budgets.ledger import Claim, Ledger, Outcome, StoredRelease
 from budgets.privacy_loss import PrivacyLoss
 from queries.errors import (
@@ -53,6 +53,7 @@ REFUSALS = (  # raised before anything is begun
     PostprocessError,
     BudgetExhaustedError,
     UnknownAccountError,
+    TooManyFailuresError,
 )
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _log = structlog.stdlib.get_logger("kvitto")
@@ -125,6 +126,7 @@ class Answering:
         self._catalogue = catalogue
         self._engines = Engines(settings)
         self._plans = Remembered[tuple[object, ...], QueryPlan](_REMEMBERED_PLANS)
+        self._failures_per_day = settings.failures_per_day
         self._lease_seconds = int(settings.query_timeout_seconds) + _LEASE_MARGIN_SECONDS
         for name in catalogue.names():
             self._engines.of(self._snapshot(name))
@@ -176,6 +178,9 @@ class Answering:
 
     def _buy(self, question: _Question, claim: Claim) -> Outcome:
         with self._engines.of(question.snapshot).vault() as worker:
+            # Whether a release finishes is an output that no noise covers: a person may see few that do not.
+            if self._ledger.failures(claim.principal, question.request.dataset) >= self._failures_per_day:
+                raise TooManyFailuresError
             reservation = self._ledger.reserve(claim)
             self._ledger.begin(reservation.id)  # should this fail, the lease runs out and recovery decides
             return self._finish(question, reservation.id, worker)

@@ -69,6 +69,7 @@ _KINDS: Final[Mapping[str, type[KvittoError]]] = {
     "query-not-private": QueryNotPrivateError,
     "budget-exhausted": BudgetExhaustedError,
     "no-budget-account": BudgetExhaustedError,
+    "too-many-failures": BudgetExhaustedError,
     "invalid-price": PriceRefusedError,
     "max-epsilon-exceeded": PriceRefusedError,
     "invalid-request": InvalidRequestError,

@@ -70,6 +70,14 @@ _ROWS: Final = (
         "Ask for a smaller epsilon, repeat an earlier question (free), or ask an officer about the budget.",
     ),
     ProblemType(
+        "too-many-failures",
+        403,
+        "Too many releases failed",
+        "Several releases of this person on this dataset failed within the last 24 hours. That a release fails is told "
+        "without noise, so only few may. Nothing was charged.",
+        "Wait, and ask smaller questions. Quotes, stored answers and repeats work as before.",
+    ),
+    ProblemType(
         "no-budget-account",
         403,
         "There is no budget for this person",

@@ -97,6 +97,7 @@ def _query_problem(error: query_errors.QueryError) -> Problem | None:
 
 
 _BUDGET_PROBLEMS: Final[tuple[tuple[type[budget_errors.BudgetError], str], ...]] = (
+    (budget_errors.TooManyFailuresError, "too-many-failures"),
     (budget_errors.UnknownAccountError, "no-budget-account"),
     (budget_errors.IdempotencyKeyReusedError, "idempotency-key-reused"),
     (budget_errors.RequestInProgressError, "request-in-progress"),

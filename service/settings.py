@@ -39,6 +39,12 @@ class Settings(BaseSettings):
     query_timeout_seconds: float = Field(
         default=30.0, gt=0, le=3_600, description="Deadline of one release; a worker that overruns it is killed."
     )
+    failures_per_day: int = Field(
+        default=5,
+        ge=1,
+        le=1_000_000,
+        description="Releases of one person on one dataset that may fail within 24 hours; then the person has to wait.",
+    )
     response_grid_ms: int = Field(
         default=100,
         ge=0,

@@ -46,6 +46,7 @@ Here = Annotated[Context, Depends(context_of)]
             "idempotency-key-missing",
             "unauthenticated",
             "budget-exhausted",
+            "too-many-failures",
             "not-found",
             "request-in-progress",
             "too-large",

@@ -160,6 +160,20 @@ class LedgerContract:
         assert ledger.outcome("q_a") == error
         assert amounts(ledger.balance(DATASET.id)) == (300, 0)
 
+    def test_failures_are_counted_by_person_and_dataset_for_a_day(self, ledger: Ledger, clock: Clock) -> None:
+        for name in ("a", "b"):
+            ledger.reserve(claim_of(name, 3))
+            ledger.begin(f"q_{name}")
+            ledger.fail(f"q_{name}", Outcome(f"q_{name}", 503, b"constant", "application/problem+json"))
+            clock.forward(3600)
+        answer(ledger, "c", 3)
+        who = claim_of("a", 3).principal
+        assert [ledger.failures(*asked) for asked in ((who, "shop"), ("eve", "shop"), (who, "other"))] == [2, 0, 0]
+        clock.forward(22 * 3600 - 1)
+        assert ledger.failures(who, "shop") == 2
+        clock.forward(1)
+        assert ledger.failures(who, "shop") == 1
+
     def test_voiding_gives_everything_back(self, ledger: Ledger) -> None:
         ledger.reserve(claim_of("a", 300, 5))
         ledger.void("q_a", "the engine was busy")

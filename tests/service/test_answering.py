@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from budgets.errors import BudgetExhaustedError
+from budgets.errors import BudgetExhaustedError, TooManyFailuresError
 from budgets.ledger import Claim, Ledger, Outcome, Reservation, StoredRelease
 from queries.errors import PostprocessError, PriceError, QueryNotPrivateError, ReleaseFailedError
 from queries.vault import SecretKeys, load_snapshot
@@ -204,6 +204,18 @@ def test_a_release_that_fails_is_charged_in_full_and_told_in_constant_words(
     assert outcome.status == 503
     assert problem["type"] == "/problems/release-failed"
     assert world.ledger.outcome(outcome.query_id) == outcome
+
+
+def test_a_person_with_too_many_failed_releases_is_refused_until_the_day_is_over(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.ledger, "failures", lambda *_: world.settings.failures_per_day)
+    before = world.spent()
+    with pytest.raises(TooManyFailuresError):
+        world.answer(BY_DEPARTMENT, epsilon=Fraction(1, 2500), reuse="never")
+    assert world.spent() == before
+    monkeypatch.setattr(world.ledger, "failures", lambda *_: world.settings.failures_per_day - 1)
+    assert world.answer(BY_DEPARTMENT, epsilon=Fraction(1, 2500), reuse="never").outcome.status == 201
 
 
 def test_a_fault_of_ours_after_begin_is_charged_and_stored_as_failed(
