@@ -263,7 +263,7 @@ class _Draft:
             return self._checked(asked, bound, row_bounds, (low, high))
         l2_bound = _of(self._options.l2_bounds, aliases)
         if l2_bound is None:
-            l2_bound = self._declared_bound(asked)
+            l2_bound = self._declared_bound(asked, aliases)
         return self._checked(asked, max(1, math.ceil(l2_bound * unit)), row_bounds, None)
 
     def _checked(self, asked: Asked, bound: int, rows: tuple[int, int], groups: tuple[int, int] | None) -> Measure:
@@ -280,12 +280,12 @@ class _Draft:
             return max(-VALUE_LIMIT, low), min(VALUE_LIMIT, high)
         return -VALUE_LIMIT, VALUE_LIMIT
 
-    def _declared_bound(self, asked: Asked) -> Fraction:
+    def _declared_bound(self, asked: Asked, aliases: set[str]) -> Fraction:
         bound = declared_bound(asked, self._node, self._schema, self._groups)
         if bound is None:
             raise QueryNotPrivateError(
                 "no-bound",
-                "No contribution bound is declared for one of the sums.",
+                f"No contribution bound is declared for {', '.join(sorted(aliases)) or 'one of the sums'}.",
                 hint="State what one customer may add at most over all groups: options.l2_bound {alias: number}.",
             )
         return bound
