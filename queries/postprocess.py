@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from queries.plan import WEIGHT_ONE, Expression, Kind, MeasureKind
 from queries.planner import PlannedMeasure, PlannedNode
-from queries.rows import Output
+from queries.rows import BOUNDS, Output
 
 CONFIDENCE = 0.95
 _Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
@@ -65,8 +65,9 @@ def answer_columns(outputs: Sequence[Output], table: pa.Table) -> list[dict[str,
         described.append({"name": output.name, "type": type_, "role": output.role})
         if output.error is not None:
             described[-1] |= {"confidence": CONFIDENCE}
-            for suffix, role in (("lower", "lower"), ("upper", "upper"), ("standard_error", "standard_error")):
-                described.append({"name": f"{output.name}_{suffix}", "type": "DOUBLE", "role": role, "of": output.name})
+            for bound in BOUNDS:
+                name = f"{output.name}_{bound}"
+                described.append({"name": name, "type": "DOUBLE", "role": bound, "of": output.name})
     return described
 
 

@@ -51,7 +51,8 @@ _ROWS = (
     ),
     Refusal(
         "duplicate-column",
-        "Two columns of the result have the same name. Rows are objects by name, so one of them would be lost.",
+        "Two columns of the result have the same name, or one is called as a bound of another (`x_lower`, `x_upper`, "
+        "`x_standard_error`). Rows are objects by name, so one of them would be lost.",
         "SELECT SUM(amount) AS x, COUNT(*) AS x FROM purchases",
         "Give one an alias.",
     ),
@@ -197,7 +198,8 @@ _ROWS = (
     ),
     Refusal(
         "unknown-column",
-        "No table of the statement has such a column. The hint lists those that there are.",
+        "No table has such a column where it is named. That holds for the part that runs on results, too; names of the "
+        "engine and of whole tables are no columns. The hint lists those that there are.",
         "SELECT SUM(price) AS spend FROM purchases",
         "`GET /v1/datasets/journey` lists all columns.",
     ),

@@ -15,12 +15,15 @@ from sqlglot import exp
 
 from queries.aggregates import Node
 from queries.errors import PlanTooLargeError, QueryNotPrivateError
+from queries.names import Level, Levels, aliases_of, check_names, check_tail
 from queries.parse import refusal
 from queries.plan import Expression
 from queries.rewriting import Aliases, aggregated, aggregates
 from queries.rows import (
     Output,
     Rows,
+    Sources,
+    check_answer_names,
     check_size,
     distinct_names,
     from_item,
@@ -78,6 +81,7 @@ def check(tree: exp.Query, schema: Schema) -> Statement:
     typed = checker.query(tree, {})
     if typed.rows is None:
         raise refusal("private-rows", "This would return rows of single customers.", tree, hint=_ROWS_HINT)
+    check_answer_names(typed.rows.columns, tree)
     return Statement(tuple(checker.nodes), typed.rows)
 
 
@@ -85,6 +89,7 @@ def check(tree: exp.Query, schema: Schema) -> Statement:
 class _Checker:
     schema: Schema
     nodes: list[Node] = field(default_factory=list)
+    levels: Levels = ()  # of the public queries around the one that is being checked
 
     def query(self, tree: exp.Expr, env: Environment) -> Typed:
         clause = tree.args.get("with_")
@@ -104,6 +109,7 @@ class _Checker:
             return inner
         if inner.rows is None:
             raise _limited(tree)
+        check_tail(tree, [column.name for column in inner.rows.columns])
         return Typed(None, Rows(exp.Subquery(this=inner.rows.tree, **self._tail(tree, env)), inner.rows.columns))
 
     def _set_operation(self, tree: exp.SetOperation, env: Environment) -> Typed:
@@ -112,6 +118,7 @@ class _Checker:
         if left is None or right is None:
             raise refusal("union-of-private", "A union of private rows is not supported.", tree, hint=_UNION_HINT)
         check_size((left, right), tree)
+        check_tail(tree, [column.name for column in (*left.columns, *right.columns)])
         arguments = {name: tree.args.get(name) for name in ("distinct", "by_name")}
         result = type(tree)(
             this=visible_rows(left), expression=visible_rows(right), **arguments, **self._tail(tree, env)
@@ -216,7 +223,7 @@ class _Checker:
         names = [name_of(projection) for projection in tree.expressions]
         result = tree.copy()
         result.set("with_", None)
-        sources: dict[str, tuple[Output, ...]] = {}
+        sources: Sources = {}
         check_size((item.typed.rows for item in items if item.typed.rows is not None), tree)
         joins = iter(result.args.get("joins") or [])
         for item in items:
@@ -229,9 +236,13 @@ class _Checker:
             sources[item.alias] = rows.columns
             place = result.args["from_"] if item.join is None else next(joins)
             place.set("this", from_item(rows, item.alias))
+        shown = {item.alias: sources[item.alias] for item in items if not _only_filters(item.join)}
+        check_names(tree, shown, sources, self.levels)
+        self.levels += (Level(shown, aliases_of(tree)),)
         self._replace_inner(result, env)
+        self.levels = self.levels[:-1]
         plain = not (aggregates(tree) or tree.args.get("distinct"))
-        projections, outputs = projections_of(result.expressions, names, sources, keep_errors=plain)
+        projections, outputs = projections_of(result.expressions, names, shown, keep_errors=plain)
         result.set("expressions", projections)
         return Rows(result, distinct_names(outputs, tree))
 
@@ -331,6 +342,11 @@ def _renamed(typed: Typed, alias: exp.Expr | None) -> Typed:
 
 def _is_inner(join: exp.Join) -> bool:
     return not join.args.get("side") and str(join.args.get("kind") or "").upper() in ("", "INNER", "CROSS")
+
+
+def _only_filters(join: exp.Join | None) -> bool:
+    """Whether the join shows no columns of its right side."""
+    return join is not None and str(join.args.get("kind") or "").upper() in ("SEMI", "ANTI")
 
 
 def _limited(tree: exp.Expr) -> QueryNotPrivateError:

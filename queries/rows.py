@@ -12,6 +12,7 @@ from queries.parse import DIALECT, refusal
 
 Sources = dict[str, tuple["Output", ...]]
 ROWS_LIMIT = 3_000  # nodes
+BOUNDS = ("lower", "upper", "standard_error")  # what an answer shows beside each estimate
 Origin = tuple[str, "Output"]
 
 
@@ -134,6 +135,16 @@ def distinct_names(outputs: tuple[Output, ...], tree: exp.Expr) -> tuple[Output,
             raise refusal("duplicate-column", reason, tree, hint="Give one an alias.")
         seen.add(output.name)
     return outputs
+
+
+def check_answer_names(outputs: tuple[Output, ...], tree: exp.Expr) -> None:
+    """Refuse an answer in which a column is called as a bound of an estimate: one of the two would be lost."""
+    names = {output.name for output in outputs}
+    for output in outputs:
+        for bound in BOUNDS if output.error is not None else ():
+            if (name := f"{output.name}_{bound}") in names:
+                reason = f"{name[:100]} is what the answer calls a bound of {output.name[:100]}."
+                raise refusal("duplicate-column", reason, tree, hint="Give one another alias.")
 
 
 def _expanded(projection: exp.Expr, name: str, sources: Sources) -> list[tuple[exp.Expr, str, Origin | None]]:

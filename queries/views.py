@@ -176,7 +176,7 @@ class Scope:
                 return self.resolve(target, others)
             return scalar(target, lambda inner: self.resolve(inner, others))
         known = sorted({n for i in self.items if not table or i.alias == table for n in i.columns})
-        raise refusal("unknown-column", f"There is no column {column.sql()}.", column, hint=_known(known))
+        raise refusal("unknown-column", f"There is no column {column.sql()}.", column, hint=known_columns(known))
 
     def expand(self, column: exp.Column) -> None:
         """Count an alias that is written out: aliases of aliases can stand for exponentially many."""
@@ -257,6 +257,7 @@ def _shifted(value: Expression | UnitColumn, offset: int) -> Expression | UnitCo
     return value if isinstance(value, UnitColumn) else shifted(value, offset)
 
 
-def _known(names: list[str]) -> str:
+def known_columns(names: list[str]) -> str:
+    """The hint that lists the columns that there are."""
     shown = ", ".join(names[:20])
     return f"Known columns: {shown}{', …' if len(names) > 20 else ''}."  # noqa: PLR2004

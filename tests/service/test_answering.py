@@ -156,7 +156,8 @@ def test_a_stored_answer_of_less_accuracy_does_not_do(world: World) -> None:
         (BY_DEPARTMENT, {"epsilon": Fraction(3)}, PriceError),
         (BY_DEPARTMENT, {"options": {"nonsense": 1}}, QueryNotPrivateError),
         (BY_DEPARTMENT, {"purpose": "no-such-purpose"}, QueryNotPrivateError),
-        (f"SELECT missing FROM ({BY_DEPARTMENT}) AS t", {}, PostprocessError),
+        (f"SELECT missing FROM ({BY_DEPARTMENT}) AS t", {}, QueryNotPrivateError),
+        (f"SELECT UPPER(1) AS x FROM ({BY_DEPARTMENT}) AS t", {}, PostprocessError),
     ],
 )
 def test_a_refusal_moves_no_money(world: World, sql: str, changes: dict[str, Any], error: type[Exception]) -> None:
