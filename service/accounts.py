@@ -85,5 +85,5 @@ def _guarantee(balance: Balance, policy: Policy) -> str:
     whom = "to everybody together" if balance.account.parent is None else f"to {balance.account.owner}"
     return (
         f"All that is released {whom} within this cap is ({epsilon}, {plain(delta)})-differentially private for one "
-        f"{policy.unit.label} with all its rows (neighbours: add or remove one)."
+        f"{policy.unit.name} with all its rows (neighbours: add or remove one)."
     )

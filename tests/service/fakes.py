@@ -18,7 +18,7 @@ from service.answering import Answered, Person, QueryRequest
 POLICY_TEXT = """
 dataset: shop
 title: A small shop
-unit: {name: household, label: household}
+unit: {name: household, label: a household with all its rows in all tables}
 max_units: 1000
 budget: {epsilon: "10", delta: "1e-6", delta_for_thresholds: "2e-7"}
 query: {default_epsilon: "0.1", max_epsilon: "2"}

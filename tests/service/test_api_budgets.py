@@ -28,7 +28,7 @@ def test_accounts_open_as_the_policy_declares_them(harness: Harness) -> None:
     assert [account["cap"]["epsilon"] for account in shown] == ["10", "8", "8"]
     assert shown[0]["cap"]["delta"] == "0.0000002"
     assert shown[0]["conversion_delta"] == "0.0000008"
-    assert "(10, 0.000001)-differentially private" in shown[0]["guarantee"]
+    assert "(10, 0.000001)-differentially private for one household with all its rows (" in shown[0]["guarantee"]
 
 
 @pytest.mark.parametrize("role", ["analyst", "dashboard"])
