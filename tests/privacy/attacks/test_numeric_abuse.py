@@ -39,6 +39,8 @@ EXTREME: tuple[dict[str, Any], ...] = (
     {"l2_bound": {"n": 100_000}},
     {"max_groups_contributed": 1},
     {"max_groups_contributed": 100_000},
+    {"group_selection_strategy": "THRESHOLD"},
+    {"group_selection_strategy": "THRESHOLD", "delta": "1e-12"},
     {"contribution_bounds_per_group": {"n": [0, 0]}},
     {"contribution_bounds_per_group": {"n": ["-1e-30", "1e-30"]}},
     {"contribution_bounds_per_group": {"n": [-1000, 1000]}, "max_groups_contributed": 1},
