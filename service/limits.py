@@ -17,7 +17,7 @@ _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 
 
 class InFlight:
-    """Refuses requests with huge headers, and those above the number that the service takes at once."""
+    """Refuses requests with huge headers or two lengths, and those above the number that the service takes at once."""
 
     def __init__(self, app: ASGIApp, requests_in_flight: int) -> None:
         self._app = app
@@ -31,6 +31,10 @@ class InFlight:
             return
         if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADER_BYTES_MAX:
             raise ProblemError("headers-too-large")
+        if {"content-length", "transfer-encoding"}.issubset(Headers(scope=scope).keys()):
+            # A server in front may count the other of the two, and take the rest of the body for a request (RFC 9112).
+            detail = "Content-Length and Transfer-Encoding cannot stand together."
+            raise ProblemError("bad-request", detail, headers={"Connection": "close"})
         if self._in_flight >= self._requests_in_flight:
             raise ProblemError("too-many-requests", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
         self._in_flight += 1

@@ -48,6 +48,17 @@ def test_an_unfit_content_length_is_refused(harness: Harness, length: str) -> No
     assert response.status_code in {400, 413}
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("key", [None, "analyst"])
+def test_two_lengths_of_one_body_are_refused_and_end_the_connection(
+    harness: Harness, method: str, key: str | None
+) -> None:
+    headers = {**HEADERS, "Content-Length": "300", "Transfer-Encoding": "chunked"}
+    response = harness.send(method, "/v1/queries", key, content=b"", headers=headers)
+    harness.problem(response, "bad-request")
+    assert response.headers["connection"] == "close"
+
+
 def test_huge_headers_are_refused(harness: Harness) -> None:
     harness.problem(harness.send("GET", "/v1/me", headers={"X-Filler": "x" * 17_000}), "headers-too-large")
     harness.problem(harness.send("GET", "/", None, headers={"X-Filler": "x" * 17_000}), "headers-too-large")

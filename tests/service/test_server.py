@@ -64,6 +64,14 @@ def test_huge_headers_that_arrive_at_once_get_a_problem_too(url: str) -> None:
     assert b"/problems/headers-too-large" in received
 
 
+def test_what_follows_a_body_of_two_lengths_is_no_request(url: str) -> None:
+    lengths = b"Content-Length: 300\r\nTransfer-Encoding: chunked\r\n"
+    smuggled = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+    received = _raw(url, b"POST /v1/queries HTTP/1.1\r\nHost: x\r\n" + lengths + b"\r\n0\r\n\r\n" + smuggled)
+    assert received.startswith(b"HTTP/1.1 400")
+    assert received.count(b"HTTP/1.1 ") == 1
+
+
 def test_a_caller_that_hangs_up_does_no_harm(url: str) -> None:
     place = urlsplit(url)
     for data in (b"", b"GET /", b"POST /v1/queries HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"):
