@@ -42,7 +42,7 @@ def _serve(wire: Wire, setup: Setup, parent: int) -> None:
         try:
             reply = pong if isinstance(request, Ping) else Reply(done=True, body=role.answer(request))
         except Exception as error:  # noqa: BLE001  # the release path: what went wrong is not told
-            reply = Reply(done=False, text=str(error)[:_MOST_TEXT] if role.may_explain else "")
+            reply = Reply(done=False, text=role.explain(request, error)[:_MOST_TEXT])
         wire.send_reply(reply)
 
 

@@ -6,6 +6,7 @@ A thread takes a worker, uses it, and gives it back. A worker that overran its d
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
@@ -35,7 +36,10 @@ class SnapshotFiles:
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """How many workers there are and what each may use; `wait_seconds` is how long a caller waits for a free one."""
+    """How many workers there are and what each may use; `wait_seconds` is how long a caller waits for a free one.
+
+    An analyst's statement on public and released tables is interrupted after `statement_seconds`.
+    """
 
     cache_directory: Path  # of compiled code; made if absent
     vault_workers: int = 1
@@ -43,6 +47,7 @@ class WorkerSettings:
     threads: int = 2
     memory_bytes: int = 2048 * _MIB
     wait_seconds: float = 10.0
+    statement_seconds: float = 2.0
     deadlines: Deadlines = field(default_factory=Deadlines)
 
 
@@ -55,6 +60,7 @@ class Workers:
         self._wait_seconds = wait_seconds
         self._changed = Condition()
         self._idle: list[WorkerProcess] = []
+        self._turns: deque[object] = deque()  # of those who wait: who came first is served first
         self._living = 0
         self._closed = False
         try:
@@ -122,17 +128,23 @@ class Workers:
                 self._give_back(worker)
 
     def _pop(self, deadline: float) -> WorkerProcess:
-        """An idle worker, one that is ready if there is any."""
+        """An idle worker, in turn, one that is ready if there is any."""
         self._top_up()
         with self._changed:
-            while not self._idle:
-                left = deadline - time.monotonic()
-                if self._closed or left <= 0 or not self._changed.wait(left):
+            turn = object()
+            self._turns.append(turn)
+            try:
+                while not self._idle or self._turns[0] is not turn:
+                    left = deadline - time.monotonic()
+                    if self._closed or left <= 0 or not self._changed.wait(left):
+                        raise EngineUnavailableError("No worker is free.")
+                if time.monotonic() > deadline:
                     raise EngineUnavailableError("No worker is free.")
-            if time.monotonic() > deadline:
-                raise EngineUnavailableError("No worker is free.")
-            self._idle.sort(key=lambda worker: worker.ready)
-            return self._idle.pop()
+                self._idle.sort(key=lambda worker: worker.ready)
+                return self._idle.pop()
+            finally:
+                self._turns.remove(turn)
+                self._changed.notify_all()
 
     def _give_back(self, worker: WorkerProcess) -> None:
         if worker.alive:
@@ -254,6 +266,7 @@ class WorkerPool:
             threads=settings.threads,
             memory_bytes=settings.memory_bytes // 2,
             address_space_bytes=settings.memory_bytes + _CODE_BYTES,
+            statement_seconds=settings.statement_seconds,
         )
 
         def make() -> WorkerProcess:

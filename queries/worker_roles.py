@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from threading import Event, Timer
 from typing import Protocol
 
 import duckdb
 import pyarrow as pa
 
+from queries.complaints import complaint
 from queries.engines.duckdb import DuckDBEngine, attach, connect, lock
-from queries.errors import IllegalPlanError
+from queries.errors import IllegalPlanError, PostprocessError
 from queries.release import release
 from queries.worker_wire import DomainSize, Postprocess, Prepare, Release, Request, Setup
 
@@ -18,11 +21,11 @@ _TABLE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
 class Role(Protocol):
-    """Answers requests; `may_explain` says that no private row is within reach of its errors."""
-
-    may_explain: bool
+    """Answers requests, or explains why it could not: with nothing, where a private row is within reach of errors."""
 
     def answer(self, request: Request) -> bytes: ...
+
+    def explain(self, request: Request, error: Exception) -> str: ...
 
 
 def open_role(setup: Setup) -> Role:
@@ -37,13 +40,11 @@ def open_role(setup: Setup) -> Role:
     for statement in setup.twin:
         connection.execute(statement)
     lock(connection)
-    return PublicRole(connection, DuckDBEngine(connection, setup.threads))
+    return PublicRole(connection, DuckDBEngine(connection, setup.threads), setup.statement_seconds)
 
 
 class VaultRole:
     """Has the private tables; what leaves it is noised."""
-
-    may_explain = False
 
     def __init__(self, engine: DuckDBEngine) -> None:
         self._engine = engine
@@ -53,15 +54,19 @@ class VaultRole:
             raise IllegalPlanError("the vault only releases")
         return _stream(release(request.aggregation, request.charged, self._engine))
 
+    def explain(self, request: Request, error: Exception) -> str:  # noqa: ARG002  # neither is told
+        return ""
+
 
 class PublicRole:
     """Has the public tables and empty twins of the private ones."""
 
-    may_explain = True
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection, engine: DuckDBEngine) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, engine: DuckDBEngine, statement_seconds: float = 10.0
+    ) -> None:
         self._connection = connection
         self._engine = engine
+        self._statement_seconds = statement_seconds
 
     def answer(self, request: Request) -> bytes:
         if isinstance(request, DomainSize):
@@ -72,6 +77,10 @@ class PublicRole:
         if isinstance(request, Postprocess):
             return self._postprocess(request.sql, request.tables, request.row_limit)
         raise IllegalPlanError("nothing private here")
+
+    def explain(self, request: Request, error: Exception) -> str:
+        """Of an analyst's statement in words of ours; of a plan of ours, for whoever wrote it, as the engine says."""
+        return complaint(error) if isinstance(request, Postprocess) else str(error)
 
     def _postprocess(self, sql: str, tables: Mapping[str, bytes], row_limit: int) -> bytes:
         """Run one SELECT; the tables are temporary ones of a cursor of its own, so nothing stays behind."""
@@ -85,14 +94,40 @@ class PublicRole:
                 cursor.register("incoming", pa.ipc.open_stream(stream).read_all())
                 cursor.execute(f"CREATE TEMP TABLE {name} AS FROM incoming")
                 cursor.unregister("incoming")
-            rows = cursor.execute(statements[0]).to_arrow_reader(10_000)
-            batches, count = [], 0
-            for batch in rows:
-                batches.append(batch)
-                count += batch.num_rows
-                if count > row_limit:
-                    raise IllegalPlanError(f"the answer has more than {row_limit} rows: add a LIMIT")
-            return _stream(pa.Table.from_batches(batches, rows.schema))
+            with self._in_time(cursor):
+                return _stream(_rows(cursor, statements[0], row_limit))
+
+    @contextmanager
+    def _in_time(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        """Interrupt what takes too long: others wait for this worker, and killing it would take longer still."""
+        seconds, over = self._statement_seconds, Event()
+
+        def end() -> None:
+            over.set()
+            cursor.interrupt()
+
+        clock = Timer(seconds, end)
+        clock.start()
+        try:
+            yield
+        except (duckdb.Error, OSError):  # the latter from rows that were being fetched
+            if not over.is_set():
+                raise
+            raise PostprocessError(f"It takes longer than {seconds:g} seconds on public and released tables.") from None
+        finally:
+            clock.cancel()
+            clock.join()
+
+
+def _rows(cursor: duckdb.DuckDBPyConnection, statement: duckdb.Statement, row_limit: int) -> pa.Table:
+    rows = cursor.execute(statement).to_arrow_reader(10_000)
+    batches, count = [], 0
+    for batch in rows:
+        batches.append(batch)
+        count += batch.num_rows
+        if count > row_limit:
+            raise PostprocessError(f"The answer has more than {row_limit:,} rows: add a LIMIT.")
+    return pa.Table.from_batches(batches, rows.schema)
 
 
 def _stream(table: pa.Table) -> bytes:

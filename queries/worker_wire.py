@@ -35,6 +35,7 @@ class Setup:
     threads: int
     memory_bytes: int  # of the engine
     address_space_bytes: int  # of the process
+    statement_seconds: float  # for what an analyst runs on public and released tables
 
 
 @dataclass(frozen=True, slots=True)

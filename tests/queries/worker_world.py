@@ -61,6 +61,7 @@ def working(
     vault_workers: int = 1,
     public_workers: int = 0,
     wait_seconds: float = 20.0,
+    statement_seconds: float = 10.0,
     deadlines: Deadlines | None = None,
     vault_key: str | None = None,
 ) -> Iterator[WorkerPool]:
@@ -70,6 +71,7 @@ def working(
         public_workers=public_workers,
         memory_bytes=1 << 30,
         wait_seconds=wait_seconds,
+        statement_seconds=statement_seconds,
         deadlines=deadlines or Deadlines(),
     )
     pool = WorkerPool(files(snapshot), vault_key or shop.keys.vault_key, settings)
