@@ -28,7 +28,7 @@ from service.auth import Authentication
 from service.catalogue import Catalogue, VaultCatalogue
 from service.context import Answers, Context
 from service.edge import Edge, problem_response
-from service.limits import InFlight, WholeBody
+from service.limits import InFlight, PersonSlots, WholeBody
 from service.metrics import Metrics
 from service.problems import MEDIA_TYPE, PROBLEM_TYPES, Problem, ProblemError, problem_of
 from service.rate_limit import RateLimit
@@ -64,6 +64,7 @@ def create_app(
         keys=api_keys or open_api_keys(settings),
         metrics=Metrics(),
         query_slots=anyio.CapacityLimiter(settings.queries_in_flight),
+        person_slots=PersonSlots(settings.queries_in_flight, settings.requests_in_flight),
     )
     app = FastAPI(
         title="Kvitto",

@@ -12,6 +12,7 @@ from budgets.ledger import Ledger
 from service.answering import Answered, Person, QueryRequest
 from service.api_keys import ApiKeys
 from service.catalogue import Catalogue
+from service.limits import PersonSlots
 from service.metrics import Metrics
 from service.settings import Settings
 
@@ -37,6 +38,7 @@ class Context:
     keys: ApiKeys
     metrics: Metrics
     query_slots: anyio.CapacityLimiter
+    person_slots: PersonSlots
 
 
 def context_of(request: Request) -> Context:

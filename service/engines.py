@@ -101,6 +101,7 @@ class Engines:
             cache_directory=settings.data_dir.absolute() / "cache",
             vault_workers=settings.workers,
             memory_bytes=settings.worker_memory_mb * _MIB,
+            statement_seconds=settings.public_timeout_seconds,
             deadlines=Deadlines(release_seconds=settings.query_timeout_seconds),
         )
         vault_key = SecretKeys.open(settings.keys_dir).vault_key

@@ -1,7 +1,9 @@
-"""Limits before anything is parsed: header bytes, requests in flight, body type, bytes and time."""
+"""Limits before anything is parsed: header bytes, requests in flight, body type, bytes and time; one person's share."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 import anyio
@@ -12,6 +14,8 @@ from service.problems import RETRY_AFTER_SECONDS, ProblemError
 
 HEADER_BYTES_MAX: Final = 16 * 1024
 BODY_BYTES_MAX: Final = 64 * 1024
+_SHARES: Final = 8
+_IN_WORK_LEAST: Final = 2
 _DIGITS_MAX: Final = 18
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 
@@ -42,6 +46,24 @@ class InFlight:
             await self._app(scope, receive, send)
         finally:
             self._in_flight -= 1
+
+
+class PersonSlots:
+    """One person's share of the queries in work and of the requests in flight, so that there is room for others."""
+
+    def __init__(self, queries_in_flight: int, requests_in_flight: int) -> None:
+        self._in_work = max(_IN_WORK_LEAST, queries_in_flight // _SHARES)
+        self._waiting = requests_in_flight - requests_in_flight // _SHARES
+        self._slots: dict[str, anyio.CapacityLimiter] = {}  # as many as there are owners of keys
+
+    @asynccontextmanager
+    async def one(self, person: str) -> AsyncIterator[None]:
+        """Waits for one of the person's slots; raises `ProblemError` where too many wait already."""
+        slots = self._slots.setdefault(person, anyio.CapacityLimiter(self._in_work))
+        if slots.statistics().tasks_waiting >= self._waiting:
+            raise ProblemError("too-many-requests", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+        async with slots:
+            yield
 
 
 class WholeBody:

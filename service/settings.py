@@ -45,6 +45,12 @@ class Settings(BaseSettings):
         le=1_000_000,
         description="Releases of one person on one dataset that may fail within 24 hours; then the person has to wait.",
     )
+    public_timeout_seconds: float = Field(
+        default=2.0,
+        gt=0,
+        le=8,
+        description="Time for what a statement does on public and released tables; then it is interrupted.",
+    )
     response_grid_ms: int = Field(
         default=100,
         ge=0,

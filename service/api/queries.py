@@ -75,9 +75,11 @@ async def ask(
     if await anyio.to_thread.run_sync(here.catalogue.snapshot, body.dataset) is None:
         raise ProblemError("not-found")
     if body.dry_run:
-        return JSONResponse(
-            await anyio.to_thread.run_sync(here.answers.quote, person, _question(body), limiter=here.query_slots)
-        )
+        async with here.person_slots.one(person.name):
+            quote = await anyio.to_thread.run_sync(
+                here.answers.quote, person, _question(body), limiter=here.query_slots
+            )
+        return JSONResponse(quote)
     key = _idempotency_key(idempotency_key, request)
     outcome = await anyio.to_thread.run_sync(here.ledger.replay, person.name, key, body.digest())
     if outcome is None:
@@ -171,9 +173,10 @@ async def _answer(here: Context, person: Person, body: QueryBody, key: str) -> O
     """A fresh outcome, held back to the time grid unless no private row was read for it."""
     async with on_time_grid(here.settings.response_grid_ms) as work:
         try:
-            answered = await anyio.to_thread.run_sync(
-                here.answers.answer, person, _question(body), key, body.digest(), limiter=here.query_slots
-            )
+            async with here.person_slots.one(person.name):
+                answered = await anyio.to_thread.run_sync(
+                    here.answers.answer, person, _question(body), key, body.digest(), limiter=here.query_slots
+                )
         except REFUSALS:
             work.touched_private_rows = False
             raise

@@ -11,7 +11,8 @@ from typing import Any
 import anyio
 import pytest
 
-from service.limits import BODY_BYTES_MAX
+from service.limits import BODY_BYTES_MAX, PersonSlots
+from service.problems import ProblemError
 from service.settings import Settings
 from tests.service.harness import QUESTION, Harness, open_harness
 
@@ -136,3 +137,55 @@ def test_more_requests_than_fit_are_told_to_come_again(narrow: Harness) -> None:
     narrow.problem(response, "too-many-requests")
     assert response.headers["retry-after"] == "1"
     assert narrow.send("GET", "/v1/me").status_code == 200
+
+
+def _ask_at_once(harness: Harness, count: int) -> list[threading.Thread]:
+    """So many questions of one person, each in a thread of its own, with `count` keys."""
+    threads = [threading.Thread(target=harness.ask, args=(f"crowd-{number}",)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def test_one_person_leaves_room_for_others(settings: Settings, logs: io.StringIO) -> None:
+    begun, go_on = threading.Semaphore(0), threading.Event()
+
+    def slow() -> None:
+        begun.release()
+        go_on.wait(10)
+
+    narrow = settings.model_copy(update={"queries_in_flight": 4, "requests_in_flight": 8})
+    with open_harness(narrow, logs) as harness:
+        harness.answering.work = slow
+        threads = _ask_at_once(harness, 7)
+        try:
+            assert all(begun.acquire(timeout=5) for _ in range(2))
+            assert not begun.acquire(timeout=0.2)
+            quote = harness.send("POST", "/v1/queries", "other", json={**QUESTION, "dry_run": True})
+            assert quote.status_code == 200
+        finally:
+            go_on.set()
+            for thread in threads:
+                thread.join(10)
+
+
+def test_one_person_cannot_wait_in_all_places(harness: Harness) -> None:
+    async def crowd() -> list[str]:
+        slots, told, go_on = PersonSlots(16, 8), [], anyio.Event()
+
+        async def ask(person: str) -> None:
+            try:
+                async with slots.one(person):
+                    await go_on.wait()
+                told.append(f"{person} served")
+            except ProblemError as error:
+                told.append(f"{person} {error.problem.slug}")
+
+        async with anyio.create_task_group() as tasks:
+            for person in [*["one"] * 12, "two"]:
+                tasks.start_soon(ask, person)
+            await anyio.wait_all_tasks_blocked()
+            go_on.set()
+        return sorted(told)
+
+    assert harness.portal.call(crowd) == ["one served"] * 9 + ["one too-many-requests"] * 3 + ["two served"]
