@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from queries.errors import PostprocessError
 from queries.plan import WEIGHT_ONE, Expression, Kind, MeasureKind
 from queries.planner import PlannedMeasure, PlannedNode
 from queries.rows import BOUNDS, Output
@@ -30,6 +31,15 @@ _ARROW = {
     Kind.VARCHAR: pa.string(),
     Kind.DATE: pa.date32(),
     Kind.NULL: pa.int32(),
+}
+
+_SHOWN = {
+    "BOOLEAN": (pa.types.is_boolean,),
+    "BIGINT": (pa.types.is_integer,),
+    "DOUBLE": (pa.types.is_floating,),
+    "DATE": (pa.types.is_date,),
+    "TIMESTAMP": (pa.types.is_timestamp,),
+    "VARCHAR": (pa.types.is_string, pa.types.is_large_string, pa.types.is_time, pa.types.is_null),
 }
 
 Cell = int | float | str | bool | None
@@ -58,10 +68,13 @@ def empty_table(node: PlannedNode) -> pa.Table:
 
 
 def answer_columns(outputs: Sequence[Output], table: pa.Table) -> list[dict[str, object]]:
-    """The described columns of an answer: each estimate is followed by its bounds and its standard error."""
+    """The described columns of an answer: each estimate is followed by its bounds and its standard error.
+
+    Raises PostprocessError where a column is of a type that JSON has no value for.
+    """
     described: list[dict[str, object]] = []
     for output in outputs:
-        type_ = _type_name(table.schema.field(output.name).type)
+        type_ = _type_name(output.name, table.schema.field(output.name).type)
         described.append({"name": output.name, "type": type_, "role": output.role})
         if output.error is not None:
             described[-1] |= {"confidence": CONFIDENCE}
@@ -74,9 +87,10 @@ def answer_columns(outputs: Sequence[Output], table: pa.Table) -> list[dict[str,
 def answer_rows(outputs: Sequence[Output], table: pa.Table) -> list[dict[str, Cell]]:
     """The rows of an answer, as JSON values.
 
-    An interval is estimate ± z·error at 95%. It covers the noise; the bias of clipping is not in it.
+    An interval is estimate ± z·error at 95%. It covers the noise; the bias of clipping is not in it. Raises
+    PostprocessError where a value cannot be shown.
     """
-    values = {output.name: [_cell(v) for v in table.column(output.name).to_pylist()] for output in outputs}
+    values = {output.name: _cells(output.name, table) for output in outputs}
     columns: dict[str, list[Cell]] = {}
     for output in outputs:
         columns[output.name] = values[output.name]
@@ -118,18 +132,23 @@ def _decimal(values: pa.Array, scale: int) -> pa.Array:
     return pa.array(scaled, pa.decimal128(19, scale))
 
 
-def _type_name(type_: pa.DataType) -> str:
+def _type_name(name: str, type_: pa.DataType) -> str:
     if pa.types.is_decimal(type_):
         return f"DECIMAL({type_.precision},{type_.scale})"
-    if pa.types.is_boolean(type_):
-        return "BOOLEAN"
-    if pa.types.is_integer(type_):
-        return "BIGINT"
-    if pa.types.is_floating(type_):
-        return "DOUBLE"
-    if pa.types.is_date(type_):
-        return "DATE"
-    return "TIMESTAMP" if pa.types.is_timestamp(type_) else "VARCHAR"
+    if pa.types.is_dictionary(type_):
+        return _type_name(name, type_.value_type)
+    for shown, kinds in _SHOWN.items():
+        if any(is_kind(type_) for is_kind in kinds):
+            return shown
+    raise PostprocessError(f"{name[:100]} is of a type that an answer cannot show. CAST it to VARCHAR.")
+
+
+def _cells(name: str, table: pa.Table) -> list[Cell]:
+    try:
+        return [_cell(value) for value in table.column(name).to_pylist()]
+    except (OverflowError, ValueError):
+        reason = f"{name[:100]} holds a date outside the years 1 to 9999. CAST it to VARCHAR, or leave it out."
+        raise PostprocessError(reason) from None
 
 
 def _cell(value: object) -> Cell:
@@ -156,4 +175,4 @@ def _bound(value: Cell, error: float | None, z: float) -> float | None:
 
 def _rounded(value: float | None) -> float | None:
     """The value in twelve significant digits: more would only show the machine's rounding."""
-    return None if value is None else float(f"{value:.12g}")
+    return None if value is None or not math.isfinite(value) else float(f"{value:.12g}")

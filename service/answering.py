@@ -216,9 +216,11 @@ class Answering:
             tables[node.name] = stored.table if stored is not None else bought[node.aggregation.digest]
         try:
             stream = self._engines.of(question.snapshot).postprocess(question.plan.sql, tables)
+            return self._written(question, from_stream(stream))
         except (PostprocessError, EngineUnavailableError) as error:
-            return _unfinished(question.id, error)
-        return self._written(question, from_stream(stream))
+            return _unfinished(question, error)
+        except (OverflowError, ValueError):
+            return _unfinished(question, PostprocessError("A value of the answer cannot be shown."))
 
     def _written(self, question: _Question, table: object) -> Outcome:
         outputs = question.plan.columns
@@ -268,7 +270,7 @@ class Answering:
         for node in question.missing:
             engines.prepare(node.aggregation)
         tables = {node.name: to_stream(empty_table(node)) for node in question.plan.nodes}
-        engines.try_out(question.plan.sql, tables)
+        answer_columns(question.plan.columns, engines.try_out(question.plan.sql, tables))
 
     def _cost(self, question: _Question) -> dict[str, object]:
         reused = sorted({release.query_id for release in question.stored.values()})
@@ -379,9 +381,9 @@ def _failed(query_id: str) -> Outcome:
     return Outcome(query_id, problem.status, problem.body(), MEDIA_TYPE)
 
 
-def _unfinished(query_id: str, error: PostprocessError | EngineUnavailableError) -> Outcome:
+def _unfinished(question: _Question, error: PostprocessError | EngineUnavailableError) -> Outcome:
     """The release stands and is stored; what comes after it failed, and can be asked again at no charge."""
-    reason = error.reason if isinstance(error, PostprocessError) else "no worker was free"
-    detail = f"The releases are stored: the corrected statement is free. {reason}"
-    problem = Problem("postprocess-failed", detail, {"id": query_id})
-    return Outcome(query_id, problem.status, problem.body(), MEDIA_TYPE)
+    reason = error.reason if isinstance(error, PostprocessError) else "No worker was free."
+    stored = "The releases are stored: the corrected statement is free. " if question.plan.nodes else ""
+    problem = Problem("postprocess-failed", f"{stored}{reason}", {"id": question.id})
+    return Outcome(question.id, problem.status, problem.body(), MEDIA_TYPE)

@@ -6,11 +6,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import Lock
 
+import pyarrow as pa
+
 from queries.plan import Aggregation, Axis
 from queries.twin import twin_statements
 from queries.vault import SecretKeys, Snapshot
 from queries.worker_pool import SnapshotFiles, WorkerPool, WorkerSettings
 from queries.worker_process import Deadlines, WorkerProcess
+from service.arrow import from_stream
 from service.remembered import Remembered
 from service.settings import Settings
 
@@ -28,8 +31,10 @@ class DatasetEngine:
         self._pool = pool
         self._sizes = Remembered[Axis, int](_REMEMBERED)
         self._prepared = Remembered[str, None](_REMEMBERED)
-        self._tried = Remembered[tuple[object, ...], bytes](_REMEMBERED)
-        self._results = Remembered[tuple[object, ...], bytes](_REMEMBERED_RESULTS)
+        self._tried = Remembered[tuple[object, ...], pa.Table](_REMEMBERED)
+        self._results = Remembered[tuple[object, ...], bytes](
+            _REMEMBERED_RESULTS, lambda stream: len(stream) <= _REMEMBERED_BYTES
+        )
 
     @contextmanager
     def vault(self) -> Iterator[WorkerProcess]:
@@ -45,9 +50,13 @@ class DatasetEngine:
         """Run the aggregation on empty tables."""
         self._prepared.get(aggregation.digest, lambda: self._pool.prepare(aggregation))
 
-    def try_out(self, sql: str, tables: Mapping[str, bytes]) -> None:
-        """Run the rest of a statement on empty tables; raises PostprocessError."""
-        self._tried.get((sql, *tables.items()), lambda: self._pool.postprocess(sql, tables, ROW_LIMIT))
+    def try_out(self, sql: str, tables: Mapping[str, bytes]) -> pa.Table:
+        """The rest of a statement, run on empty tables: its result without rows. Raises PostprocessError."""
+
+        def shape() -> pa.Table:
+            return from_stream(self._pool.postprocess(sql, tables, ROW_LIMIT)).schema.empty_table()
+
+        return self._tried.get((sql, *tables.items()), shape)
 
     def postprocess(self, sql: str, tables: Mapping[str, bytes]) -> bytes:
         """The rows of the rest of a statement over released and public tables; raises PostprocessError."""

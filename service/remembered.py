@@ -12,15 +12,16 @@ V = TypeVar("V")
 
 
 class Remembered(Generic[K, V]):
-    """The most recently used results, at most `most` of them; safe for threads.
+    """The most recently used results, at most `most` of them and only those that it `keeps`; safe for threads.
 
     >>> squares = Remembered[int, int](most=2)
     >>> squares.get(3, lambda: 9), squares.get(3, lambda: 0)
     (9, 9)
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, keeps: Callable[[V], bool] = lambda _: True) -> None:
         self._most = most
+        self._keeps = keeps
         self._lock = Lock()
         self._known: OrderedDict[K, V] = OrderedDict()
 
@@ -31,6 +32,8 @@ class Remembered(Generic[K, V]):
                 self._known.move_to_end(key)
                 return self._known[key]
         value = make()
+        if not self._keeps(value):
+            return value
         with self._lock:
             self._known[key] = value
             while len(self._known) > self._most:

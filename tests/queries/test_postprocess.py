@@ -7,11 +7,13 @@ import math
 from datetime import date, datetime
 from decimal import Decimal
 
+import duckdb
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from queries.errors import PostprocessError
 from queries.plan import WEIGHT_ONE, Kind
 from queries.planner import PlannedNode
 from queries.postprocess import CONFIDENCE, answer_columns, answer_rows, empty_table, half_width, stored_table
@@ -134,6 +136,63 @@ def test_every_value_is_one_that_json_can_carry(values: pa.Array, shown: list[ob
     assert [row["x"] for row in rows] == shown
     assert answer_columns(outputs, table)[0]["type"] == type_
     assert json.loads(json.dumps(rows, allow_nan=False)) == rows
+
+
+@pytest.mark.parametrize(
+    ("sql", "shown"),
+    [
+        ("170141183460469231731687303715884105727::HUGEINT", 2.0**127),
+        ("18446744073709551615::UBIGINT", 2.0**64),
+        ("12::UTINYINT", 12),
+        ("TIME '12:30:00'", "12:30:00"),
+        ("TIMESTAMPTZ '2020-01-31 00:00:00+00'", "2020-01-31T00:00:00+00:00"),
+        ("'2020-01-31'::TIMESTAMP_S", "2020-01-31T00:00:00"),
+        ("DATE '0001-01-01'", "0001-01-01"),
+        ("'550e8400-e29b-41d4-a716-446655440000'::UUID", "550e8400-e29b-41d4-a716-446655440000"),
+        ("'{}'::JSON", "{}"),
+        ("'a'::ENUM('a', 'b')", "a"),
+        ("NULL", None),
+        ("'nan'::DOUBLE", None),
+        ("'-infinity'::FLOAT", None),
+    ],
+)
+def test_every_simple_type_of_the_engine_has_a_json_value(sql: str, shown: object) -> None:
+    table = duckdb.sql(f"SELECT {sql} AS x").to_arrow_table()
+    assert answer_columns((Output("x", "derived"),), table)[0]["name"] == "x"
+    assert answer_rows((Output("x", "derived"),), table) == [{"x": shown}]
+    assert json.loads(json.dumps(shown, allow_nan=False)) == shown
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        *("'x'::BLOB", "'101'::BIT", "INTERVAL 3 MONTH", "TIMESTAMP '2020-01-01' - TIMESTAMP '2019-01-01'", "[1, 2]"),
+        *("{'a': 1}", "MAP {1: 2}", "'1'::VARINT", "[[1]]"),
+    ],
+)
+def test_a_type_that_json_has_no_value_for_is_refused_before_any_row(sql: str) -> None:
+    table = duckdb.sql(f"SELECT {sql} AS x").to_arrow_table()
+    with pytest.raises(PostprocessError, match=r"^x is of a type .* CAST it to VARCHAR"):
+        answer_columns((Output("x", "derived"),), table.schema.empty_table())
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        *("'infinity'::DATE", "'-infinity'::TIMESTAMP", "'infinity'::TIMESTAMPTZ", "DATE '9999-01-01' + 1000"),
+        *("'290000-01-01'::TIMESTAMP", "'0044-03-15 (BC)'::DATE"),
+    ],
+)
+def test_a_date_that_json_cannot_show_is_an_error_that_says_so(sql: str) -> None:
+    table = duckdb.sql(f"SELECT {sql} AS x").to_arrow_table()
+    with pytest.raises(PostprocessError, match="1 to 9999"):
+        answer_rows((Output("x", "derived"),), table)
+
+
+def test_a_bound_beyond_all_numbers_is_none() -> None:
+    table = pa.table({"n": [1.7e308], "_se0": [1e308]})
+    (row,) = answer_rows((Output("n", "estimate", "_se0"),), table)
+    assert (row["n"], row["n_upper"]) == (1.7e308, None)
 
 
 def test_half_the_width_is_that_of_the_normal_distribution() -> None:

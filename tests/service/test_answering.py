@@ -158,6 +158,7 @@ def test_a_stored_answer_of_less_accuracy_does_not_do(world: World) -> None:
         (BY_DEPARTMENT, {"purpose": "no-such-purpose"}, QueryNotPrivateError),
         (f"SELECT missing FROM ({BY_DEPARTMENT}) AS t", {}, QueryNotPrivateError),
         (f"SELECT UPPER(1) AS x FROM ({BY_DEPARTMENT}) AS t", {}, PostprocessError),
+        (f"SELECT INTERVAL 1 DAY AS x FROM ({BY_DEPARTMENT}) AS t", {}, PostprocessError),
     ],
 )
 def test_a_refusal_moves_no_money(world: World, sql: str, changes: dict[str, Any], error: type[Exception]) -> None:
@@ -242,3 +243,31 @@ def test_a_person_whose_budget_is_spent_is_refused_before_anything_is_begun(worl
     with pytest.raises(BudgetExhaustedError):
         world.answer(sql, epsilon=Fraction(2), reuse="never")
     assert world.diary.steps == ["reserve"]
+
+
+FAILING = {
+    "a date that JSON cannot show": "DATE '9999-01-01' + CAST(n AS INTEGER) + 1000",
+    "a time without end": "CAST(CASE WHEN n IS NULL THEN '2020-01-01' ELSE 'infinity' END AS TIMESTAMP)",
+    "a text that is no number": "CAST('n' || n AS INTEGER)",
+}
+
+
+@pytest.mark.parametrize("expression", FAILING.values(), ids=FAILING)
+def test_what_fails_after_the_release_leaves_the_release_for_a_corrected_statement(
+    world: World, expression: str
+) -> None:
+    inner = f"SELECT COUNT(*) AS n FROM lines WHERE pieces < {len(expression)}"
+    answered = world.answer(f"SELECT {expression} AS x FROM ({inner}) AS t")
+    assert (answered.outcome.status, answered.touched_private_rows) == (422, True)
+    detail = json.loads(answered.outcome.body)["detail"]
+    assert detail.startswith("The releases are stored: the corrected statement is free.")
+    assert world.diary.steps == ["reserve", "begin", "settle"]
+    assert world.answer(f"SELECT n FROM ({inner}) AS t").outcome.status == 201
+    assert world.diary.steps == ["reserve", "begin", "settle", "reuse"]
+
+
+def test_a_public_value_that_cannot_be_shown_is_told_and_stored(world: World) -> None:
+    answered = world.answer("SELECT CAST('infinity' AS DATE) AS x")
+    assert answered.outcome.status == 422
+    assert json.loads(answered.outcome.body)["detail"].startswith("x holds a date outside")
+    assert world.diary.steps == ["reuse"]
