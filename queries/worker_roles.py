@@ -17,6 +17,7 @@ from queries.errors import IllegalPlanError, PostprocessError
 from queries.release import release
 from queries.worker_wire import DomainSize, Postprocess, Prepare, Release, Request, Setup
 
+ANSWER_LIMIT = 32 << 20  # bytes, before they are JSON: an answer is kept in the ledger, and nobody reads more
 _TABLE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
@@ -121,10 +122,12 @@ class PublicRole:
 
 def _rows(cursor: duckdb.DuckDBPyConnection, statement: duckdb.Statement, row_limit: int) -> pa.Table:
     rows = cursor.execute(statement).to_arrow_reader(10_000)
-    batches, count = [], 0
+    batches, count, size = [], 0, 0
     for batch in rows:
         batches.append(batch)
-        count += batch.num_rows
+        count, size = count + batch.num_rows, size + batch.nbytes
+        if size > ANSWER_LIMIT:
+            raise PostprocessError(f"The answer has more than {ANSWER_LIMIT >> 20} MiB: add a LIMIT, or fewer columns.")
         if count > row_limit:
             raise PostprocessError(f"The answer has more than {row_limit:,} rows: add a LIMIT.")
     return pa.Table.from_batches(batches, rows.schema)

@@ -164,6 +164,13 @@ def test_an_error_of_the_engine_is_told_in_words_of_ours(sql: str, said: str, po
     assert not re.search(r"Error|LINE|\^|INT32|VARCHAR|range\(|'", caught.value.reason)
 
 
+def test_an_answer_of_many_bytes_is_not_given(pool: WorkerPool) -> None:
+    few = "SELECT repeat('x', 1000) AS x FROM range(30000)"
+    assert len(rows(pool.postprocess(few, {}, 1_000_000))) == 30_000
+    with pytest.raises(PostprocessError, match="MiB"):
+        pool.postprocess(few.replace("30000", "40000"), {}, 1_000_000)
+
+
 @pytest.mark.parametrize(
     "sql",
     [
