@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import anyio.to_thread
@@ -45,10 +45,10 @@ class Authentication:
         return Person(name=key.owner, role=key.role)
 
 
-def allow(*roles: str) -> Callable[[Request], Person]:
+def allow(*roles: str) -> Callable[[Request], Awaitable[Person]]:
     """A dependency that gives the asking person when their role is one of `roles`, and raises "role" otherwise."""
 
-    def person_in_role(request: Request) -> Person:
+    async def person_in_role(request: Request) -> Person:
         person: Person = request.state.person
         if person.role not in roles:
             raise ProblemError(

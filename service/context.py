@@ -41,7 +41,7 @@ class Context:
     person_slots: PersonSlots
 
 
-def context_of(request: Request) -> Context:
-    """The context of the app that serves `request`."""
+async def context_of(request: Request) -> Context:
+    """The context of the app that serves `request`; async, as all that does not block: a thread would cost more."""
     context: Context = request.app.state.context
     return context

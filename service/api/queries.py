@@ -72,16 +72,15 @@ async def ask(
 
     The same request with the same Idempotency-Key gets the same bytes and is charged once.
     """
-    if await anyio.to_thread.run_sync(here.catalogue.snapshot, body.dataset) is None:
-        raise ProblemError("not-found")
     if body.dry_run:
+        await anyio.to_thread.run_sync(_require_dataset, here, body.dataset)
         async with here.person_slots.one(person.name):
             quote = await anyio.to_thread.run_sync(
                 here.answers.quote, person, _question(body), limiter=here.query_slots
             )
         return JSONResponse(quote)
     key = _idempotency_key(idempotency_key, request)
-    outcome = await anyio.to_thread.run_sync(here.ledger.replay, person.name, key, body.digest())
+    outcome = await anyio.to_thread.run_sync(_replayed, here, person, body, key)
     if outcome is None:
         outcome = await _answer(here, person, body, key)
     location = {"Location": f"/v1/queries/{outcome.query_id}"} if outcome.status == _CREATED else {}
@@ -167,6 +166,17 @@ def receipt(query_id: str, person: ReadingReceipts, here: Here) -> Response:
     if outcome.status != _CREATED:
         raise ProblemError("not-found")
     return JSONResponse(json.loads(outcome.body)["receipt"])
+
+
+def _require_dataset(here: Context, dataset: str) -> None:
+    if here.catalogue.snapshot(dataset) is None:
+        raise ProblemError("not-found")
+
+
+def _replayed(here: Context, person: Person, body: QueryBody, key: str) -> Outcome | None:
+    """The stored outcome of the same request, if there is one."""
+    _require_dataset(here, body.dataset)
+    return here.ledger.replay(person.name, key, body.digest())
 
 
 async def _answer(here: Context, person: Person, body: QueryBody, key: str) -> Outcome:
