@@ -26,6 +26,8 @@ from queries.sql_text import text_literal
 
 _BATCH_ROWS = 250_000
 _BYTES_AT_ONCE = 192 << 20  # contributions held by one thread
+_AXES = 64  # kept, of so many bytes at most
+_AXIS_BYTES = 1 << 20
 _CELLS_A_THREAD = 1 << 24  # beyond 128 MiB of sums a second thread costs more memory than it saves time
 
 _LIMITS: dict[str, str | bool | int | float | list[str]] = {
@@ -71,6 +73,7 @@ class DuckDBEngine:
         self._connection = connection
         self._threads = threads
         self._lookups: tuple[tuple[str, str], ...] = ()  # the tables that stand now
+        self._known_axes: dict[str, pa.Table] = {}  # by statement: public tables do not change under a connection
         self._rooms: list[Rows] = []  # of the last width: fresh memory costs as much time as the rows that fill it
 
     def exact_sums(self, aggregation: Aggregation) -> ExactSums:
@@ -114,7 +117,16 @@ class DuckDBEngine:
 
     def _axes(self, aggregation: Aggregation) -> list[pa.Table]:
         """The keys on each axis, in the order of their ids."""
-        return [self._connection.sql(statement).to_arrow_table() for statement in emit.axes(aggregation)]
+        return [self._axis(statement) for statement in emit.axes(aggregation)]
+
+    def _axis(self, statement: str) -> pa.Table:
+        known = self._known_axes.pop(statement, None)
+        found = self._connection.sql(statement).to_arrow_table() if known is None else known
+        if found.nbytes <= _AXIS_BYTES:
+            self._known_axes[statement] = found  # the last one now
+        if len(self._known_axes) > _AXES:
+            del self._known_axes[next(iter(self._known_axes))]
+        return found
 
     def _summed(
         self, aggregation: Aggregation, keys: pa.Table, instead: Dense | None, priorities: Words | None
