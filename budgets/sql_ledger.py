@@ -3,16 +3,16 @@
 Tables are insert-only but for `leases`, the work list of open reservations. Balances are read from the latest posting
 of an account; the state of a reservation is its latest transition, and (query_id, step) is unique: no step is taken
 twice.
-What only SQLite needs stands in `database.py`, and its triggers in the migration.
+What only SQLite needs stands in `database.py`, its triggers in the migration, and what is read only for people who
+look in `history.py`.
 """
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -31,6 +31,7 @@ from budgets.errors import (
     RequestInProgressError,
     UnknownAccountError,
 )
+from budgets.history import History, stamp
 from budgets.ledger import (
     GENESIS_HASH,
     OPEN_STATES,
@@ -41,7 +42,6 @@ from budgets.ledger import (
     Entry,
     Head,
     Outcome,
-    QueryRecord,
     Recovery,
     Reservation,
     StoredRelease,
@@ -54,28 +54,21 @@ from budgets.ledger import (
     sha256_hex,
 )
 from budgets.privacy_loss import ZERO, PrivacyLoss
+from budgets.tables import (
+    ACCOUNTS,
+    AMOUNTS,
+    ENTRIES,
+    LEASES,
+    OUTCOMES,
+    POSTINGS,
+    RELEASE_COLUMNS,
+    RELEASES,
+    REQUESTS,
+    REQUESTS_WITH_STATE,
+    TRANSITIONS,
+)
 
 TAIL_ENTRIES: Final = 1000  # checked at every start; `audit.verify` checks all
-
-_AMOUNTS: Final = ("cap", "spent", "reserved")
-
-
-def _table(name: str, *columns: str) -> sa.TableClause:
-    return sa.table(name, *map(sa.column, columns))
-
-
-ENTRIES: Final = _table("entries", "seq", "at", "kind", "actor", "payload", "prev_hash", "hash")
-ACCOUNTS: Final = _table("accounts", "id", "dataset", "kind", "parent", "owner")
-POSTINGS: Final = _table(
-    "postings", "account_id", "seq", *(f"{amount}_{unit}" for amount in _AMOUNTS for unit in ("rho_nano", "delta_atto"))
-)
-_IDENTITY: Final = ("principal", "dataset", "account_id", "rho_nano", "delta_atto")
-REQUESTS: Final = _table("requests", "query_id", "seq", *_IDENTITY, "key_digest", "attempt", "request_digest")
-TRANSITIONS: Final = _table("transitions", "query_id", "step", "state", "seq")
-OUTCOMES: Final = _table("outcomes", "query_id", "status", "body", "media_type")
-_RELEASE: Final = tuple(field.name for field in fields(StoredRelease))
-RELEASES: Final = _table("releases", *_RELEASE, "position", "seq")
-LEASES: Final = _table("leases", "query_id", "until")
 
 _later = POSTINGS.alias()
 _latest_posting = sa.select(sa.func.max(_later.c.seq)).where(_later.c.account_id == ACCOUNTS.c.id).scalar_subquery()
@@ -84,39 +77,26 @@ _BALANCES: Final = (
     .join(POSTINGS, POSTINGS.c.account_id == ACCOUNTS.c.id)
     .where(POSTINGS.c.seq == _latest_posting)
 )
-_state = sa.select(TRANSITIONS.c.state).where(TRANSITIONS.c.query_id == REQUESTS.c.query_id)
-_latest_state = _state.order_by(TRANSITIONS.c.step.desc()).limit(1).scalar_subquery()
-_REQUESTS: Final = sa.select(REQUESTS, _latest_state.label("state"))
-_of_entry = (ENTRIES.c.at, ENTRIES.c.kind, ENTRIES.c.payload)
-_HISTORY: Final = _REQUESTS.add_columns(*_of_entry).join(ENTRIES, ENTRIES.c.seq == REQUESTS.c.seq)
 
 # Statements of the hot path are built once: SQLAlchemy then finds their compiled form without walking them again.
 _BALANCE: Final = _BALANCES.where(ACCOUNTS.c.id == sa.bindparam("account_id"))
-_REQUEST: Final = _REQUESTS.where(REQUESTS.c.query_id == sa.bindparam("query_id"))
-_OF_KEY: Final = _REQUESTS.where(REQUESTS.c.key_digest == sa.bindparam("key_digest"))
+_REQUEST: Final = REQUESTS_WITH_STATE.where(REQUESTS.c.query_id == sa.bindparam("query_id"))
+_OF_KEY: Final = REQUESTS_WITH_STATE.where(REQUESTS.c.key_digest == sa.bindparam("key_digest"))
 _LATEST_OF_KEY: Final = _OF_KEY.order_by(REQUESTS.c.attempt.desc()).limit(1)
 _OUTCOME: Final = sa.select(OUTCOMES).where(OUTCOMES.c.query_id == sa.bindparam("query_id"))
 _HEAD: Final = sa.select(ENTRIES.c.seq, ENTRIES.c.hash, ENTRIES.c.at).order_by(ENTRIES.c.seq.desc()).limit(1)
 _SAME_PLAN: Final = [RELEASES.c[name] == sa.bindparam(name) for name in ("dataset", "digest", "snapshot")]
 _FIND_RELEASE: Final = (
-    sa.select(*(RELEASES.c[name] for name in _RELEASE))
+    sa.select(*(RELEASES.c[name] for name in RELEASE_COLUMNS))
     .where(*_SAME_PLAN, RELEASES.c.rho_nano >= sa.bindparam("rho_nano"))
     .order_by(RELEASES.c.rho_nano.desc(), RELEASES.c.seq, RELEASES.c.position)
     .limit(1)
-)
-_FAILURES: Final = (
-    sa.select(sa.func.count())
-    .select_from(TRANSITIONS)
-    .join(REQUESTS, REQUESTS.c.query_id == TRANSITIONS.c.query_id)
-    .join(ENTRIES, ENTRIES.c.seq == TRANSITIONS.c.seq)
-    .where(TRANSITIONS.c.state == "failed", ENTRIES.c.at > sa.bindparam("since"))
-    .where(*(REQUESTS.c[name] == sa.bindparam(name) for name in ("principal", "dataset")))
 )
 _CLOSE_LEASE: Final = sa.delete(LEASES).where(LEASES.c.query_id == sa.bindparam("closed"))
 _insert_into = cache(sa.insert)
 
 
-class SqlLedger:
+class SqlLedger(History):
     """A Ledger in the database at `url`, which is created, upgraded and checked here.
 
     `anchor` is a file outside the database's own storage; opening raises LedgerBehindAnchorError if it has seen an
@@ -133,10 +113,9 @@ class SqlLedger:
         lost: Callable[[str], Outcome] = lost_outcome,
     ) -> None:
         self._anchor = None if anchor is None else Anchor(anchor)
-        self._clock = clock
         self._lost = lost
         self._writers = threading.Lock()
-        self._engine = open_database(url)
+        super().__init__(open_database(url), clock)
         with ExitStack() as undo:
             undo.callback(self.close)
             # The anchor is read first: it may move on while the head is read, never the other way round.
@@ -196,7 +175,7 @@ class SqlLedger:
         return stored
 
     def reserve(self, claim: Claim) -> Reservation:
-        until = _stamp(self._clock() + timedelta(seconds=claim.lease_seconds))
+        until = stamp(self._clock() + timedelta(seconds=claim.lease_seconds))
         with self._writing() as writer:
             writer.take_up("reserved", claim, {"lease_until": until})
             writer.insert(LEASES, query_id=claim.query_id, until=until)
@@ -235,48 +214,14 @@ class SqlLedger:
         with self.reading() as connection:
             return _find_outcome(connection, query_id)
 
-    def queries(
-        self, *, principal: str | None, dataset: str | None, before: str | None, limit: int
-    ) -> tuple[QueryRecord, ...]:
-        query = _HISTORY.order_by(REQUESTS.c.seq.desc()).limit(limit)
-        if principal is not None:
-            query = query.where(REQUESTS.c.principal == principal)
-        if dataset is not None:
-            query = query.where(REQUESTS.c.dataset == dataset)
-        if before is not None:
-            cursor = REQUESTS.alias()
-            limit_seq = sa.select(cursor.c.seq).where(cursor.c.query_id == before).scalar_subquery()
-            query = query.where(REQUESTS.c.seq < limit_seq)
-        with self.reading() as connection:
-            return tuple(_to_record(row) for row in connection.execute(query))
-
-    def query(self, query_id: str) -> QueryRecord | None:
-        with self.reading() as connection:
-            row = connection.execute(_HISTORY.where(REQUESTS.c.query_id == query_id)).one_or_none()
-        return None if row is None else _to_record(row)
-
-    def failures(self, principal: str, dataset: str) -> int:
-        since = _stamp(self._clock() - timedelta(days=1))
-        with self.reading() as connection:
-            asked = {"principal": principal, "dataset": dataset, "since": since}
-            return int(connection.execute(_FAILURES, asked).scalar_one())
-
-    def entries(self, *, after_seq: int, limit: int, account_id: str | None = None) -> tuple[Entry, ...]:
-        seq = ENTRIES.c.seq if account_id is None else POSTINGS.c.seq  # the column whose index gives the order
-        query = sa.select(ENTRIES).where(seq > after_seq).order_by(seq).limit(limit)
-        if account_id is not None:
-            query = query.join(POSTINGS, POSTINGS.c.seq == ENTRIES.c.seq).where(POSTINGS.c.account_id == account_id)
-        with self.reading() as connection:
-            return tuple(Entry(*row) for row in connection.execute(query))
-
     def head(self) -> Head:
         with self.reading() as connection:
             return _head(connection)[0]
 
     def recover(self) -> Recovery:
-        leased = _REQUESTS.join(LEASES, LEASES.c.query_id == REQUESTS.c.query_id)
+        leased = REQUESTS_WITH_STATE.join(LEASES, LEASES.c.query_id == REQUESTS.c.query_id)
         with self._anchoring() as writer:
-            expired = writer.connection.execute(leased.where(LEASES.c.until <= _stamp(self._clock()))).all()
+            expired = writer.connection.execute(leased.where(LEASES.c.until <= stamp(self._clock()))).all()
             for request in expired:
                 if request.state == "reserved":
                     writer.move("voided", request.query_id, {"reason": "lease expired"}, actor="recovery")
@@ -286,17 +231,11 @@ class SqlLedger:
         return Recovery(voided, len(expired) - voided)
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """Gives one consistent view of the database. Raises LedgerUnavailableError for any failure of it."""
-        with failing_closed(), self._engine.connect() as connection, connection.begin():
-            yield connection
-
-    @contextmanager
     def _writing(self) -> Iterator[_Writer]:
         """Gives the one writer of all processes; what it wrote is durable when this has ended."""
         writers = self._engine.execution_options(**WRITES)
         with failing_closed(), self._writers, writers.connect() as connection, connection.begin():
-            yield _Writer.start(connection, _stamp(self._clock()))
+            yield _Writer.start(connection, stamp(self._clock()))
 
     @contextmanager
     def _anchoring(self) -> Iterator[_Writer]:
@@ -334,7 +273,7 @@ class _Writer:
         """Adds an entry that states the balances it leaves behind, and posts them."""
         postings = [
             {"account_id": balance.account.id}
-            | {f"{amount}_{unit}": n for amount in _AMOUNTS for unit, n in asdict(getattr(balance, amount)).items()}
+            | {f"{amount}_{unit}": n for amount in AMOUNTS for unit, n in asdict(getattr(balance, amount)).items()}
             for balance in balances
         ]
         payload = canonical_json({**facts, "postings": postings})
@@ -410,16 +349,9 @@ def _release_facts(release: StoredRelease) -> dict[str, object]:
 
 def _to_balance(row: Row[Any]) -> Balance:
     cap, spent, reserved = (
-        PrivacyLoss(getattr(row, f"{amount}_rho_nano"), getattr(row, f"{amount}_delta_atto")) for amount in _AMOUNTS
+        PrivacyLoss(getattr(row, f"{amount}_rho_nano"), getattr(row, f"{amount}_delta_atto")) for amount in AMOUNTS
     )
     return Balance(Account(row.id, row.dataset, row.kind, row.parent, row.owner), cap, spent, reserved)
-
-
-def _to_record(row: Row[Any]) -> QueryRecord:
-    loss = PrivacyLoss(row.rho_nano, row.delta_atto)
-    description = json.loads(row.payload)["description"]
-    reused = row.kind == "reused"
-    return QueryRecord(row.query_id, row.principal, row.account_id, row.at, row.state, loss, description, reused)
 
 
 def _find_balance(connection: Connection, account_id: str) -> Balance | None:
@@ -494,7 +426,3 @@ def _require_entry(connection: Connection, anchored: Head) -> None:
     found = connection.execute(sa.select(ENTRIES.c.hash).where(ENTRIES.c.seq == anchored.seq)).scalar_one_or_none()
     if anchored.seq > 0 and found != anchored.hash:
         raise LedgerBehindAnchorError(f"The ledger lacks entry {anchored.seq}, which its anchor has seen.")
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -9,18 +9,18 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 import budgets.migrations
-from budgets import sql_ledger
+from budgets import tables
 from budgets.database import SCHEMA_VERSION, WRITES, open_database
 
 TABLES = (
-    sql_ledger.ENTRIES,
-    sql_ledger.ACCOUNTS,
-    sql_ledger.POSTINGS,
-    sql_ledger.REQUESTS,
-    sql_ledger.TRANSITIONS,
-    sql_ledger.OUTCOMES,
-    sql_ledger.RELEASES,
-    sql_ledger.LEASES,
+    tables.ENTRIES,
+    tables.ACCOUNTS,
+    tables.POSTINGS,
+    tables.REQUESTS,
+    tables.TRANSITIONS,
+    tables.OUTCOMES,
+    tables.RELEASES,
+    tables.LEASES,
 )
 
 
