@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from sqlglot import exp
 
@@ -14,7 +15,9 @@ from queries.plan import (
     BOOLEAN,
     DOUBLE,
     INTEGER,
+    SCALE_LIMIT,
     TRUE,
+    VALUE_LIMIT,
     Call,
     Column,
     Expression,
@@ -23,13 +26,14 @@ from queries.plan import (
     MeasureKind,
     Relation,
 )
-from queries.scalars import UnitColumn, condition, conjunction, exact_type, scalar
+from queries.scalars import UnitColumn, condition, conjunction, exact_type, rescaled, scalar
 from queries.schema import Schema
 from queries.views import Scope, canonical, renumbered
 
+SPREADS: tuple[type[exp.Expr], ...] = (*(exp.Stddev, exp.StddevPop, exp.StddevSamp, exp.Variance, exp.VariancePop),)
 AGGREGATES: tuple[type[exp.Expr], ...] = (
     *(exp.Count, exp.CountIf, exp.Sum, exp.Avg, exp.Min, exp.Max, exp.Median),
-    *(exp.Stddev, exp.StddevPop, exp.StddevSamp, exp.Variance, exp.VariancePop),
+    *SPREADS,
 )
 
 
@@ -78,8 +82,8 @@ class Measures:
         """A scalar expression over the node's relation."""
         return renumbered(scalar(tree, self._resolve), self._moved)
 
-    def measure(self, call: exp.Expr, output: str | None) -> tuple[int, int | None]:
-        """The numbers of the measures of a call in the column `output`: one, or numerator and denominator."""
+    def measure(self, call: exp.Expr, output: str | None) -> tuple[int, ...]:
+        """The numbers of the measures of a call in the column `output`: one, a sum and a count, or squares besides."""
         where: Expression = TRUE
         if isinstance(call, exp.Filter):
             where = renumbered(condition(call.expression.this, self._resolve), self._moved)
@@ -92,10 +96,8 @@ class Measures:
         if output is not None:
             for number in numbers:
                 self.node.aliases.setdefault(number, set()).add(output)
-        if len(numbers) == 1:
-            return numbers[0], None
-        self.node.linked.add((numbers[0], numbers[1]))
-        return numbers[0], numbers[1]
+        self.node.linked.update(pairwise(numbers))
+        return tuple(numbers)
 
     def _unsupported(self, call: exp.Expr) -> QueryNotPrivateError:
         reason, instead = f"{called(call)} is not answered.", hint(call) or "Use COUNT, SUM or AVG."
@@ -153,6 +155,25 @@ class Measures:
         value = self._summand(call)
         total = Asked(MeasureKind.SUM, _filtered(value, where), value.type.scale)
         return [total, Asked(MeasureKind.ROWS, _when(_both(self._present(value), where)))]
+
+    def spread(self, call: exp.Expr, where: Expression) -> list[Asked]:
+        """A variance is made of a sum, a count and a sum of squares."""
+        value = self._summand(call)
+        square = self._square(value)
+        squares = Asked(MeasureKind.SUM, _filtered(square, where), square.type.scale)
+        return [*self.average(call, where), squares]
+
+    def _square(self, value: Expression) -> Expression:
+        """The value times itself, with as many places as leave room for the square of the largest declared value."""
+        declared = self._schema.largest(self.node.relation, value) if isinstance(value, Column) else None
+        largest = 10 ** min(value.type.scale + 4, 9) if declared is None else declared
+        places = 2 * value.type.scale
+        while places > 0 and (places > SCALE_LIMIT or largest**2 > VALUE_LIMIT * 10 ** (2 * value.type.scale - places)):
+            places -= 1
+        coarse = rescaled(value, value.type.scale - max(0, 2 * value.type.scale - SCALE_LIMIT))
+        scale = coarse.type.scale + value.type.scale
+        square = Call(Function.MULTIPLY, (coarse, value), exact_type(scale))
+        return rescaled(square, min(places, scale))
 
     def _present(self, value: Expression) -> Expression:
         """The condition that the value is not NULL: TRUE for a column that never is."""
@@ -233,4 +254,5 @@ _MEASURES: dict[type[exp.Expr], Callable[[Measures, exp.Expr, Expression], list[
     exp.CountIf: Measures.count_if,
     exp.Sum: Measures.sum,
     exp.Avg: Measures.average,
+    **dict.fromkeys(SPREADS, Measures.spread),
 }

@@ -15,7 +15,21 @@ import math
 from fractions import Fraction
 
 from queries.aggregates import Asked, Node
-from queries.plan import Call, Column, Expression, Function, Literal, MeasureKind, Relation, Scan, columns_of
+from queries.plan import (
+    Call,
+    Column,
+    Derived,
+    Expression,
+    Fold,
+    Folding,
+    Function,
+    Grouped,
+    Literal,
+    MeasureKind,
+    Relation,
+    Scan,
+    columns_of,
+)
 from queries.schema import Schema
 
 _CENT = 100
@@ -28,7 +42,29 @@ def declared_bound(asked: Asked, node: Node, schema: Schema, groups: int | None)
     if asked.kind is MeasureKind.UNITS:
         return _units_bound(node, schema, groups)
     measure = "rows" if asked.kind is MeasureKind.ROWS else _measured(asked.value, node.relation, schema)
+    if measure is None and (squared := _squared(asked.value)) is not None:
+        return _bound_of_squares(squared, node, schema, groups)
     return None if measure is None else _bound(measure, node, schema, groups)
+
+
+def _bound_of_squares(value: Column, node: Node, schema: Schema, groups: int | None) -> Fraction | None:
+    """Where no value is above R, a sum of squares is at most R times the sum of the values."""
+    measure, largest = _measured(value, node.relation, schema), schema.largest(node.relation, value)
+    bound = None if measure is None else _bound(measure, node, schema, groups)
+    return None if bound is None or largest is None else bound * Fraction(max(1, largest), 10**value.type.scale)
+
+
+def _squared(value: Expression | None) -> Column | None:
+    """The column that the value is the square of, seen through a FILTER and coarser places."""
+    while isinstance(value, Call):
+        if value.function is Function.MULTIPLY:
+            one, other = value.arguments
+            one = one.arguments[0] if isinstance(one, Call) and one.function is Function.RESCALE else one
+            return one if isinstance(one, Column) and one == other else None
+        if value.function not in (Function.RESCALE, Function.CASE):
+            return None
+        value = value.arguments[0] if value.function is Function.RESCALE else value.arguments[1]
+    return None
 
 
 def _units_bound(node: Node, schema: Schema, groups: int | None) -> Fraction:
@@ -82,8 +118,13 @@ def _one_row(relation: Relation, schema: Schema) -> bool:
 
 
 def is_unique_per_unit(relation: Relation, number: int, schema: Schema) -> bool:
+    """Whether the private source has one row a unit at the most."""
     source = relation.sources[number]
-    return isinstance(source, Scan) and source.private and schema.policy.tables[source.table].unique_per_unit
+    if isinstance(source, Scan):
+        return source.private and schema.policy.tables[source.table].unique_per_unit
+    if isinstance(source, Grouped):
+        return source.private and not source.values
+    return isinstance(source, Derived) and source.private and _one_row(source.relation, schema)
 
 
 def joins_on_key(relation: Relation, number: int, schema: Schema) -> bool:
@@ -106,6 +147,9 @@ def _equates_key(condition: Expression, number: int, key: str | None) -> bool:
 def _measured(value: Expression | None, relation: Relation, schema: Schema) -> str | None:
     """The declared column that a sum is of, seen through CASE … ELSE 0 and COALESCE(…, 0)."""
     if isinstance(value, Column):
+        source = relation.sources[value.source]
+        if isinstance(source, Grouped) and value.name.startswith("f"):
+            return _folded(source.folds[int(value.name[1:])], source.relation, schema)
         fact = schema.fact(relation, value)
         return fact.path if fact is not None else None
     if not isinstance(value, Call) or value.function not in (Function.CASE, Function.COALESCE):
@@ -115,3 +159,10 @@ def _measured(value: Expression | None, relation: Relation, schema: Schema) -> s
     rest = [v for v in values if not (isinstance(v, Literal) and v.value in (0, None))]
     names = {_measured(v, relation, schema) for v in rest}
     return names.pop() if len(names) == 1 else None
+
+
+def _folded(fold: Fold, relation: Relation, schema: Schema) -> str | None:
+    """A sum of a unit's sums, or of its counts, is a sum over its rows."""
+    if fold.function is Folding.COUNT:
+        return "rows"
+    return _measured(fold.argument, relation, schema) if fold.function is Folding.SUM else None

@@ -20,8 +20,12 @@ from queries.plan import (
     Axis,
     Call,
     Column,
+    Derived,
     Expression,
+    Fold,
+    Folding,
     Function,
+    Grouped,
     Key,
     Kind,
     Literal,
@@ -34,11 +38,15 @@ from queries.plan import (
     TableAxis,
     ThresholdKeys,
     Type,
+    Union,
     ValuesAxis,
+    Window,
+    Windowed,
     columns_of,
 )
 
 Units = tuple[int, int] | None
+_PLACES = frozenset({Folding.ROW_NUMBER, Folding.LAG, Folding.LEAD, Folding.FIRST_VALUE, Folding.LAST_VALUE})
 _EPOCH = "DATE '1970-01-01'"
 _MOST_DAYS = 1_000_000
 _TEXT_LIMIT = 1_000  # characters that a concatenation keeps: texts that double would end a worker on some rows only
@@ -260,15 +268,51 @@ def _source(source: Source, index: int, units: Units, replacement: str | None = 
     if replacement is not None:
         return f"{replacement} AS s{index}"
     if not isinstance(source, Scan):
-        columns = [f"{_sql(value)} AS c{i}" for i, value in enumerate(source.values)]
-        if source.private:
-            columns.insert(0, f"{_unit(source.relation)} AS _u")
-        body = f"SELECT {', '.join(columns) or '1'} FROM {_from(source.relation, units)}{_where(source.relation)}"
-        return f"({body}) AS s{index}"
+        return f"({_subquery(source, units)}) AS s{index}"
     table = f"{'private' if source.private else 'public'}.main.{_name(source.table)}"
     if source.private and units is not None:
         return f"(SELECT * FROM {table} WHERE _u >= {int(units[0])} AND _u < {int(units[1])}) AS s{index}"
     return f"{table} AS s{index}"
+
+
+def _subquery(source: Derived | Union, units: Units) -> str:
+    if isinstance(source, Union):
+        return " UNION ALL ".join(_subquery(part, units) for part in source.parts)
+    relation, values, tail = source.relation, [_sql(value) for value in source.values], ""
+    if isinstance(source, Grouped):
+        tail = f" GROUP BY {', '.join(str(place) for place in range(1, len(values) + source.private + 1))}"
+        values += [_fold(fold, "") for fold in source.folds]
+    elif isinstance(source, Windowed):
+        values += [_window(window, relation) for window in source.windows]
+    columns = [f"{value} AS {name}" for value, (name, _) in zip(values, source.columns, strict=True)]
+    if source.private:
+        columns.insert(0, f"{_unit(relation)} AS _u")
+    return f"SELECT {', '.join(columns) or '1'} FROM {_from(relation, units)}{_where(relation)}{tail}"
+
+
+def _fold(fold: Fold, over: str, *arguments: str) -> str:
+    """Sums are of at most 2**31 rows, hence within HUGEINT, in which DuckDB computes them."""
+    inner = "*" if fold.function is Folding.COUNT and fold.argument is None else ""
+    inner = _sql(fold.argument) if fold.argument is not None else inner
+    name, distinct = str(fold.function.value), fold.function is Folding.COUNT_DISTINCT
+    call = f"count(DISTINCT {inner})" if distinct else f"{name}({', '.join(filter(None, (inner, *arguments)))})"
+    call += "" if fold.where is None else f" FILTER (WHERE {_sql(fold.where)})"
+    return f"TRY_CAST({call}{over} AS BIGINT)" if fold.function is Folding.SUM else call + over
+
+
+def _window(window: Window, relation: Relation) -> str:
+    """The order ends with the whole row wherever it matters which of two equal rows comes first."""
+    function = window.fold.function
+    order = [f"{_sql(expression)}{' DESC' if descending else ''} NULLS LAST" for expression, descending in window.order]
+    if function in _PLACES or window.rows is not None:
+        order += [f"s{i}.{_name(name)}" for i, source in enumerate(relation.sources) for name, _ in source.columns]
+    over = f"PARTITION BY {', '.join([_unit(relation), *map(_sql, window.partition)])}"
+    over += f" ORDER BY {', '.join(order)}" if order else ""
+    if window.rows is not None:
+        before, after = ("UNBOUNDED" if n is None else str(n) for n in window.rows)
+        over += f" ROWS BETWEEN {before} PRECEDING AND {after} FOLLOWING"
+    shift = (str(window.offset),) if function in (Folding.LAG, Folding.LEAD) else ()
+    return _fold(window.fold, f" OVER ({over})", *shift)
 
 
 def _unit(relation: Relation) -> str:

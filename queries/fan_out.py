@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from queries.bounds import is_unique_per_unit, joins_on_key
 from queries.errors import QueryNotPrivateError
-from queries.plan import Axis, Column, Relation, Scan, TableAxis
+from queries.plan import Axis, Column, Derived, Grouped, Relation, Scan, TableAxis, Union
 from queries.schema import Schema
 
 ROWS_LIMITS = (1_000, 1_000, 10)  # that public tables may make of one row, by the private tables of many rows a unit
@@ -19,25 +19,37 @@ ROWS_LIMITS = (1_000, 1_000, 10)  # that public tables may make of one row, by t
 
 def check_fan_out(relation: Relation, schema: Schema, size_of: Callable[[Axis], int]) -> None:
     """Raise QueryNotPrivateError where one row can become too many."""
-    rows, tables = _fan_out(relation, schema, size_of)
-    if tables >= len(ROWS_LIMITS) or rows > ROWS_LIMITS[tables]:
-        raise QueryNotPrivateError(
-            "wide-join",
-            "One row could meet too many others in this join.",
-            hint="Join public tables on their key, and each private table of many rows once.",
-        )
+    _fan_out(relation, schema, size_of)
 
 
 def _fan_out(relation: Relation, schema: Schema, size_of: Callable[[Axis], int]) -> tuple[int, int]:
     """The rows that public tables make of one private row, and the private tables with many rows a unit."""
     rows, tables = 1, 0
     for number, source in enumerate(relation.sources):
+        more_rows, more_tables = 1, 0
         if not isinstance(source, Scan):
-            inner_rows, inner_tables = _fan_out(source.relation, schema, size_of)
-            rows, tables = rows * inner_rows, tables + inner_tables
+            more_rows, more_tables = _of_subquery(source, schema, size_of)
         elif source.private:
-            tables += not is_unique_per_unit(relation, number, schema)
+            more_tables = int(not is_unique_per_unit(relation, number, schema))
         elif not joins_on_key(relation, number, schema):
             values = tuple(Column(0, name, type_) for name, type_ in source.columns)
-            rows *= size_of(TableAxis(Relation(source), values))
+            more_rows = size_of(TableAxis(Relation(source), values))
+        rows, tables = rows * more_rows, tables + more_tables
+    if tables >= len(ROWS_LIMITS) or rows > ROWS_LIMITS[tables]:
+        raise QueryNotPrivateError(
+            "wide-join",
+            "One row could meet too many others in this join.",
+            hint="Join public tables on their key, and each private table of many rows once.",
+        )
     return rows, tables
+
+
+def _of_subquery(source: Derived | Union, schema: Schema, size_of: Callable[[Axis], int]) -> tuple[int, int]:
+    """Groups of a unit's rows count as one table, or none without other keys; public ones are looked up by theirs."""
+    if isinstance(source, Grouped) and not source.private:
+        return 1, 0
+    relations = [part.relation for part in source.parts] if isinstance(source, Union) else [source.relation]
+    inner = [_fan_out(each, schema, size_of) for each in relations]
+    if isinstance(source, Grouped):
+        return 1, int(bool(source.values))
+    return max(rows for rows, _ in inner), max(tables for _, tables in inner)

@@ -18,10 +18,6 @@ _QUANTILE = (
     "Count what lies below a limit, COUNT_IF({x} < …) / COUNT(*), or the rows of each range: "
     "SELECT CAST({x} AS INTEGER) // 10 AS size, COUNT(*) … GROUP BY size."
 )
-_SPREAD = (
-    "Ask for AVG({x}) AS mean and AVG({x} * {x}) AS squares, with an l2_bound for squares, and compute "
-    "SQRT(squares - mean * mean) in an outer SELECT."
-)
 _SINGLE_VALUES = "It would show values of single customers. Group by them: SELECT {x}, COUNT(*) … GROUP BY {x}."
 _SUBTOTALS = (
     "Group by all columns in a subquery, and sum up its rows: "
@@ -41,7 +37,7 @@ _ENDING = "{x} LIKE '%…' finds how a text ends."
 _DAY = "Write the day itself: DATE '2017-01-31'."
 _COLUMNS = "Name the columns."
 _PARTS = "Group by EXTRACT(month FROM {x}) or DATE_TRUNC('month', {x}), and write it out in an outer SELECT."
-_JOIN = "Use JOIN … USING (…), and put the subquery's condition into WHERE."
+_JOIN = "It can stand in WHERE. Here use JOIN … USING (…), and put the subquery's condition into WHERE."
 _FIGURE = "Join tables in FROM. A figure has to be asked for first: write it here as a number."
 _DISTINCT = "Only the privacy unit is counted DISTINCT, by COUNT(DISTINCT …)."
 _ALL_ROWS = "Leave it out: a sample costs no less than all rows."
@@ -50,7 +46,6 @@ _BY_NODE: dict[str, tuple[type[exp.Expr], ...]] = {
     _QUANTILE: (exp.Median, exp.PercentileCont, exp.PercentileDisc, exp.Quantile, exp.ApproxQuantile, exp.WithinGroup),
     "Extremes are single purchases. Count the rows below a limit: COUNT_IF({x} < …).": (exp.Min,),
     "Extremes are single purchases. Count the rows above a limit: COUNT_IF({x} > …).": (exp.Max,),
-    _SPREAD: (exp.Stddev, exp.StddevPop, exp.StddevSamp, exp.Variance, exp.VariancePop),
     _SINGLE_VALUES: (
         *(exp.ArrayAgg, exp.GroupConcat, exp.First, exp.Last, exp.AnyValue, exp.IgnoreNulls, exp.ArgMax, exp.ArgMin),
     ),

@@ -15,7 +15,7 @@ Slopes = dict[str, exp.Expr]
 
 
 def standard_error(tree: exp.Expr) -> exp.Expr | None:
-    """The standard error of the expression; None if it is not made of +, −, ×, ÷ and measures, or holds no measure."""
+    """The standard error of the expression; None if it holds no measure, or is made of more than +, −, ×, ÷ and √."""
     slopes = _slopes(tree)
     if not slopes:
         return None
@@ -42,6 +42,11 @@ def _slopes(tree: exp.Expr) -> Slopes | None:
         return _slopes(tree.this)
     if isinstance(tree, exp.Nullif | exp.Greatest) and _guards_zero(tree):
         return _slopes(tree.this)
+    if isinstance(tree, exp.Sqrt):
+        inner = _slopes(tree.this)
+        root = exp.Nullif(this=exp.Mul(this=exp.Literal.number(2), expression=tree), expression=exp.Literal.number(0))
+        outer = exp.Div(this=_one(), expression=root)
+        return None if inner is None else {name: _times(slope, outer) for name, slope in inner.items()}
     if isinstance(tree, exp.Neg):
         inner = _slopes(tree.this)
         return None if inner is None else {name: _times(exp.Literal.number(-1), slope) for name, slope in inner.items()}

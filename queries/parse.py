@@ -57,6 +57,7 @@ _ALLOWED: dict[type[exp.Expr], frozenset[str]] = {
             *(exp.Year, exp.Quarter, exp.Month, exp.Week, exp.Day, exp.DayOfWeek, exp.DayOfWeekIso, exp.DayOfYear),
             *(exp.Avg, exp.Sum, exp.Min, exp.Max, exp.Median, exp.Stddev, exp.StddevPop, exp.StddevSamp),
             *(exp.Variance, exp.VariancePop, exp.CountIf, exp.RowNumber, exp.Rank, exp.DenseRank, exp.PercentRank),
+            *(exp.FirstValue, exp.LastValue),
         ),
         "this alias": (exp.Table, exp.Alias),
         "this on side kind using": (exp.Join,),

@@ -194,14 +194,19 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """A subquery that keeps the unit of its rows; its columns are called c0, c1 and so on."""
+    """A subquery that keeps the unit of its rows: `values` of each row, in columns that are called c0, c1 and so on."""
 
     relation: Relation
     values: tuple[Expression, ...]
 
     def __post_init__(self) -> None:
-        for value in self.values:
+        for value in (*self.values, *(part for each in self.folded for part in each.expressions)):
             self.relation.check(value)
+
+    @property
+    def folded(self) -> tuple[Fold | Window, ...]:
+        """What is made of several rows, in columns f0, f1 and so on."""
+        return ()
 
     @property
     def private(self) -> bool:
@@ -213,10 +218,146 @@ class Derived:
 
     @property
     def columns(self) -> tuple[tuple[str, Type], ...]:
-        return tuple((f"c{index}", value.type) for index, value in enumerate(self.values))
+        values = tuple((f"c{index}", value.type) for index, value in enumerate(self.values))
+        return values + tuple((f"f{index}", each.type) for index, each in enumerate(self.folded))
 
 
-Source = Scan | Derived
+class Folding(StrEnum):
+    """What may be made of several rows of one unit. Rows that are alike in all columns can change places."""
+
+    COUNT = "count"  # rows, or those whose argument is not NULL
+    COUNT_DISTINCT = "count_distinct"
+    SUM = "sum"  # of exact numbers
+    MIN = "min"
+    MAX = "max"
+    ROW_NUMBER = "row_number"  # from here on in windows only
+    RANK = "rank"
+    DENSE_RANK = "dense_rank"
+    LAG = "lag"
+    LEAD = "lead"
+    FIRST_VALUE = "first_value"
+    LAST_VALUE = "last_value"
+
+
+_OVER_GROUPS = frozenset({Folding.COUNT, Folding.COUNT_DISTINCT, Folding.SUM, Folding.MIN, Folding.MAX})
+_WITHOUT_ARGUMENT = frozenset({Folding.ROW_NUMBER, Folding.RANK, Folding.DENSE_RANK})
+_NUMBERS = frozenset({Folding.COUNT, Folding.COUNT_DISTINCT, *_WITHOUT_ARGUMENT})
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """One value from several rows of one unit, of those only for which `where` holds."""
+
+    function: Folding
+    argument: Expression | None = None
+    where: Expression | None = None
+
+    def __post_init__(self) -> None:
+        bare = self.function in _WITHOUT_ARGUMENT
+        _require(bare <= (self.argument is None) <= (bare or self.function is Folding.COUNT), "an argument too many")
+        exact = self.argument is not None and self.argument.type.exact
+        _require(exact or self.function is not Folding.SUM, "a sum of what is not an exact number")
+        _require(self.where is None or self.where.type == BOOLEAN, "a condition that is not boolean")
+
+    @property
+    def type(self) -> Type:
+        return INTEGER if self.argument is None or self.function in _NUMBERS else self.argument.type
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        return tuple(part for part in (self.argument, self.where) if part is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Grouped(Derived):
+    """One row for each unit and combination of `values` that occurs in its rows, with folds over these rows.
+
+    A unit's rows of the result are a function of its rows before, because the unit is always grouped by. Public rows
+    are grouped by `values` alone.
+    """
+
+    folds: tuple[Fold, ...] = ()
+
+    def __post_init__(self) -> None:
+        Derived.__post_init__(self)
+        _require(self.private or bool(self.values), "groups without a key")
+        _require(all(fold.function in _OVER_GROUPS for fold in self.folds), "a window function over groups")
+
+    @property
+    def folded(self) -> tuple[Fold, ...]:
+        return self.folds
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A fold over the rows of the same unit and `partition`; `order` are expressions, True where descending.
+
+    `rows` is the frame from so many rows before to so many after, None for all of them; without `rows` it is
+    everything up to the row and those that are equal to it in `order`, or all rows where there is no order.
+    """
+
+    fold: Fold
+    partition: tuple[Expression, ...] = ()
+    order: tuple[tuple[Expression, bool], ...] = ()
+    rows: tuple[int | None, int | None] | None = None
+    offset: int = 1  # of LAG and LEAD
+
+    def __post_init__(self) -> None:
+        _require(self.fold.function is not Folding.COUNT_DISTINCT, "distinct values in a window")
+        _require(self.fold.where is None or self.fold.function in _OVER_GROUPS, "a filter of a window function")
+        _require(all(0 <= n <= VALUE_LIMIT for n in (*(self.rows or ()), self.offset) if n is not None), "a frame")
+
+    @property
+    def type(self) -> Type:
+        return self.fold.type
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        return (*self.fold.expressions, *self.partition, *(expression for expression, _ in self.order))
+
+
+@dataclass(frozen=True, slots=True)
+class Windowed(Derived):
+    """The rows of a private relation, each with what windows over its unit's rows say.
+
+    No window sees rows of two units, because the unit is part of every partition.
+    """
+
+    windows: tuple[Window, ...] = ()
+
+    def __post_init__(self) -> None:
+        Derived.__post_init__(self)
+        _require(self.private, "windows over units without a unit")
+
+    @property
+    def folded(self) -> tuple[Window, ...]:
+        return self.windows
+
+
+@dataclass(frozen=True, slots=True)
+class Union:
+    """All rows of private subqueries with columns of the same types: each row keeps its unit."""
+
+    parts: tuple[Derived, ...]
+
+    def __post_init__(self) -> None:
+        _require(bool(self.parts) and all(part.private for part in self.parts), "a union of what is not private")
+        _require(len({part.columns for part in self.parts}) == 1, "a union of other columns")
+
+    @property
+    def private(self) -> bool:
+        return True
+
+    @property
+    def tables(self) -> int:
+        return sum(part.tables for part in self.parts)
+
+    @property
+    def columns(self) -> tuple[tuple[str, Type], ...]:
+        return self.parts[0].columns
+
+
+Source = Scan | Derived | Union
 
 
 @dataclass(frozen=True, slots=True)

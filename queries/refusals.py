@@ -66,7 +66,9 @@ _ROWS = (
         "group-by-unit",
         "Each group would be one customer.",
         "SELECT household_id, SUM(amount) AS spend FROM purchases GROUP BY household_id",
-        "Group by something that many customers share.",
+        "Group by something that many customers share, or count the customers with such figures: `SELECT spend > 1000 "
+        "AS large, COUNT(*) AS households FROM (SELECT household_id, SUM(amount) AS spend FROM purchases GROUP BY "
+        "household_id) AS h GROUP BY large`.",
     ),
     Refusal(
         "inexact-sum",
@@ -89,7 +91,8 @@ _ROWS = (
     ),
     Refusal(
         "limit-on-private",
-        "LIMIT, OFFSET, DISTINCT or QUALIFY on private rows: which rows are left depends on other customers' rows.",
+        "LIMIT, OFFSET, or DISTINCT without the privacy unit, on private rows: which rows are left depends on other "
+        "customers' rows.",
         "SELECT amount FROM purchases LIMIT 10",
         "Aggregate first. On the result all four are free. Distinct values are groups: `SELECT hour, COUNT(*) AS lines "
         "FROM purchases GROUP BY hour`.",
@@ -151,8 +154,8 @@ _ROWS = (
     ),
     Refusal(
         "subquery-in-condition",
-        "A condition on private rows holds a subquery.",
-        f"{_COUNT} WHERE product_id IN (SELECT product_id FROM products WHERE brand = 'Private')",
+        "A condition on private rows holds a subquery, elsewhere than in WHERE.",
+        "SELECT COUNT_IF(product_id IN (SELECT product_id FROM products WHERE brand = 'Private')) AS n FROM purchases",
         "Join the table, and put the condition into WHERE: `SELECT COUNT(*) AS lines FROM purchases JOIN products "
         "USING (product_id) WHERE brand = 'Private'`.",
     ),
@@ -178,10 +181,9 @@ _ROWS = (
     ),
     Refusal(
         "union-of-private",
-        "UNION, INTERSECT or EXCEPT of private rows.",
-        "SELECT COUNT(*) AS n FROM (SELECT amount FROM purchases UNION ALL SELECT retail_discount FROM purchases)",
-        "Aggregate each side, and add or unite the results: `SELECT SUM(amount) AS a, SUM(retail_discount) AS b FROM "
-        "purchases`.",
+        "INTERSECT or EXCEPT of private rows, a union of private rows with others, or of different columns.",
+        "SELECT COUNT(*) AS n FROM (SELECT household_id FROM customers EXCEPT SELECT household_id FROM purchases) AS t",
+        "`WHERE household_id NOT IN (SELECT household_id FROM purchases)`, or `UNION ALL` of the same columns.",
     ),
     Refusal(
         "unit-in-expression",
@@ -246,7 +248,7 @@ _ROWS = (
     Refusal(
         "unsupported-expression",
         "A function or an operator that is known, but not on private rows: there it has no form that can never fail.",
-        "SELECT RANK() OVER (PARTITION BY household_id ORDER BY amount) AS place FROM purchases",
+        "SELECT COUNT_IF(SQRT(amount) > 3) AS lines FROM purchases",
         "[What can stand where](sql.md#functions). Window functions run on results: `SELECT week, RANK() OVER "
         "(ORDER BY lines) AS place FROM (SELECT week, COUNT(*) AS lines FROM purchases GROUP BY week) AS weeks`. "
         "So do `FLOOR`, `SQRT` and `STRFTIME`.",
@@ -263,6 +265,19 @@ _ROWS = (
         "SELECT week, hour, COUNT(*) AS lines FROM purchases GROUP BY ROLLUP (week, hour)",
         "The hint. For subtotals: `SELECT week, SUM(lines) AS lines FROM (SELECT week, hour, COUNT(*) AS lines FROM "
         "purchases GROUP BY week, hour) AS cells GROUP BY week`. [SQL for analysts](sql.md) says what can be written.",
+    ),
+    Refusal(
+        "subquery-across-units",
+        "A subquery in `IN` or `EXISTS` sees rows of other customers: whether a row counts would depend on them.",
+        "SELECT COUNT(*) AS n FROM purchases WHERE product_id IN (SELECT product_id FROM purchases WHERE quantity > 3)",
+        "Tie it to the customer: `(household_id, product_id) IN (SELECT household_id, product_id FROM purchases WHERE "
+        "quantity > 3)`.",
+    ),
+    Refusal(
+        "window-across-units",
+        "A window over private rows is not partitioned by the privacy unit, so it would see rows of other customers.",
+        "SELECT COUNT(*) AS n FROM (SELECT ROW_NUMBER() OVER (ORDER BY day) AS r FROM purchases) AS t WHERE r = 1",
+        "`OVER (PARTITION BY household_id ORDER BY day)`, or a window over the result of an aggregation.",
     ),
     Refusal(
         "wide-join",

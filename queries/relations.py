@@ -17,8 +17,8 @@ from queries.aggregates import Node
 from queries.errors import PlanTooLargeError, QueryNotPrivateError
 from queries.names import Level, Levels, aliases_of, check_names, check_tail
 from queries.parse import refusal
-from queries.plan import Expression
-from queries.rewriting import Aliases, aggregated, aggregates
+from queries.plan import Expression, Grouped
+from queries.rewriting import Aliases, aggregated, aggregates, groups_of
 from queries.rows import (
     Output,
     Rows,
@@ -37,13 +37,16 @@ from queries.rows import renamed as renamed_rows
 from queries.rows import visible as visible_rows
 from queries.scalars import UnitColumn, scalar
 from queries.schema import Schema
+from queries.semi_joins import without_subqueries
+from queries.unit_rows import distinct_view, grouped_view, groups_by_unit, has_windows, united, windowed_view
 from queries.views import Named, Scope, View
 
 RELEASED = "released_"
 _ROWS_HINT = "Aggregate them: SELECT COUNT(*), SUM(…) … GROUP BY …"
 _UNION_HINT = "Aggregate each side, and add the results: (SELECT COUNT(*) FROM …) + (SELECT COUNT(*) FROM …)."
 _LIMIT_HINT = "Aggregate in a subquery: on its result they are free. Distinct values: SELECT …, COUNT(*) … GROUP BY …."
-_UNTYPED_CLAUSES = ("distinct", "limit", "offset", "qualify")
+_ACROSS_UNITS = ("limit", "offset")
+_UNTYPED_CLAUSES = ("distinct", "qualify", *_ACROSS_UNITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +83,16 @@ def check(tree: exp.Query, schema: Schema) -> Statement:
     checker = _Checker(schema)
     typed = checker.query(tree, {})
     if typed.rows is None:
-        raise refusal("private-rows", "This would return rows of single customers.", tree, hint=_ROWS_HINT)
+        raise _private_root(tree, typed.view)
     check_answer_names(typed.rows.columns, tree)
     return Statement(tuple(checker.nodes), typed.rows)
+
+
+def _private_root(tree: exp.Query, view: View | None) -> QueryNotPrivateError:
+    if view is not None and isinstance(view.relation.first, Grouped) and len(view.relation.sources) == 1:
+        hint = "Group by something that many customers share, or aggregate these groups in an outer SELECT."
+        return refusal("group-by-unit", "Groups of single customers are not released.", tree, hint=hint)
+    return refusal("private-rows", "This would return rows of single customers.", tree, hint=_ROWS_HINT)
 
 
 @dataclass(slots=True)
@@ -113,10 +123,10 @@ class _Checker:
         return Typed(None, Rows(exp.Subquery(this=inner.rows.tree, **self._tail(tree, env)), inner.rows.columns))
 
     def _set_operation(self, tree: exp.SetOperation, env: Environment) -> Typed:
-        sides = [self.query(side, env).rows for side in (tree.this, tree.expression)]
-        left, right = sides
+        one, other = (self.query(side, env) for side in (tree.this, tree.expression))
+        left, right = one.rows, other.rows
         if left is None or right is None:
-            raise refusal("union-of-private", "A union of private rows is not supported.", tree, hint=_UNION_HINT)
+            return Typed(self._private_union(tree, one.view, other.view), None)
         check_size((left, right), tree)
         check_tail(tree, [column.name for column in (*left.columns, *right.columns)])
         arguments = {name: tree.args.get(name) for name in ("distinct", "by_name")}
@@ -124,6 +134,21 @@ class _Checker:
             this=visible_rows(left), expression=visible_rows(right), **arguments, **self._tail(tree, env)
         )
         return Typed(None, Rows(result, _united(left.columns, right.columns, by_name=bool(tree.args.get("by_name")))))
+
+    def _private_union(self, tree: exp.SetOperation, left: View | None, right: View | None) -> View:
+        """UNION ALL of two private queries: each row keeps its unit. UNION drops rows that a unit has twice."""
+        both = left is not None and right is not None and left.private and right.private
+        if left is None or right is None or not both or not isinstance(tree, exp.Union) or tree.args.get("by_name"):
+            raise refusal(
+                "union-of-private",
+                "Private rows are only put together by UNION [ALL], and with private rows.",
+                tree,
+                hint=_UNION_HINT,
+            )
+        if any(tree.args.get(name) for name in _ACROSS_UNITS):
+            raise _limited(tree)
+        view = united(left, right, tree)
+        return self._distinct(view, tree) if tree.args.get("distinct") else view
 
     def _items(self, tree: exp.Select, env: Environment) -> list[_Item]:
         clause = tree.args.get("from_")
@@ -164,14 +189,19 @@ class _Checker:
         aliases = {e.alias.lower(): e.this for e in tree.expressions if isinstance(e, exp.Alias)}
         if any(item.typed.rows is None for item in items):
             return self._private(tree, items, aliases, env)
-        return Typed(self._simple_view(tree, items, aliases), self._public(tree, items, env))
+        return Typed(self._simple_view(tree, items, aliases, env), self._public(tree, items, env))
 
     # private rows
 
     def _private(self, tree: exp.Select, items: list[_Item], aliases: Aliases, env: Environment) -> Typed:
-        scope = self._scope(tree, items, aliases)
+        scope = self._scope(tree, items, aliases, env)
         if not aggregates(tree):
             return Typed(self._view(tree, scope, aliases), None)
+        groups = groups_of(tree)
+        if groups_by_unit(groups, scope, aliases):
+            if any(tree.args.get(name) for name in _UNTYPED_CLAUSES):
+                raise _limited(tree)
+            return Typed(grouped_view(tree, groups, scope, aliases, self.schema), None)
         name = f"{RELEASED}{len(self.nodes)}"
         self.nodes.append(Node(scope.relation(tree, self.schema.unit_column), ()))  # keeps the place of this one
         place = len(self.nodes) - 1
@@ -179,7 +209,7 @@ class _Checker:
         self.nodes[place] = found.node
         return Typed(None, rows)
 
-    def _scope(self, tree: exp.Select, items: list[_Item], aliases: Aliases) -> Scope:
+    def _scope(self, tree: exp.Select, items: list[_Item], aliases: Aliases, env: Environment) -> Scope:
         scope = Scope()
         for item in items:
             if item.typed.view is None:
@@ -197,23 +227,35 @@ class _Checker:
                 _check_outer(scope, item.typed.view, item.join)
                 scope.add_outer(item.alias, item.typed.view, item.join)
         if tree.args.get("where") is not None:
-            scope.restrict(tree.args["where"].this, aliases)
+            where = tree.args["where"].this
+            if any(item.private for item in scope.items):
+                where = without_subqueries(where, scope, self.schema, lambda inner: self.query(inner, env).view)
+            scope.restrict(where, aliases)
         return scope
 
     def _view(self, tree: exp.Select, scope: Scope, aliases: Aliases) -> View:
-        if any(tree.args.get(name) for name in _UNTYPED_CLAUSES):
+        if any(tree.args.get(name) for name in _ACROSS_UNITS):
             raise _limited(tree)
-        columns: Named = {}
-        for projection in tree.expressions:
-            columns |= _projected(projection, scope, aliases)
-        return View(scope.relation(tree, self.schema.unit_column), columns)
+        if has_windows(tree):
+            view = windowed_view(tree, scope, aliases, self.schema)
+        else:
+            columns: Named = {}
+            for projection in tree.expressions:
+                columns |= _projected(projection, scope, aliases)
+            view = View(scope.relation(tree, self.schema.unit_column), columns)
+        return self._distinct(view, tree) if tree.args.get("distinct") else view
 
-    def _simple_view(self, tree: exp.Select, items: list[_Item], aliases: Aliases) -> View | None:
+    def _distinct(self, view: View, tree: exp.Expr) -> View:
+        if not view.private or not any(isinstance(value, UnitColumn) for value in view.columns.values()):
+            raise _limited(tree)
+        return distinct_view(view)
+
+    def _simple_view(self, tree: exp.Select, items: list[_Item], aliases: Aliases, env: Environment) -> View | None:
         """The public SELECT as a view, for joining with private rows; None where it is not select-project-join."""
         if not items or aggregates(tree) or any(tree.args.get(name) for name in _UNTYPED_CLAUSES):
             return None
         try:
-            return self._view(tree, self._scope(tree, items, aliases), aliases)
+            return self._view(tree, self._scope(tree, items, aliases, env), aliases)
         except (QueryNotPrivateError, PlanTooLargeError):
             return None
 

@@ -34,7 +34,7 @@ def aggregated(
         if tree.args.get(clause):
             reason = f"{clause.upper()} is not supported beside aggregates of private rows."
             raise refusal("unsupported-syntax", reason, tree, hint="Put it into an outer SELECT.")
-    keys = [_key(group, scope, aliases) for group in _groups(tree)]
+    keys = [_key(group, scope, aliases) for group in groups_of(tree)]
     found = measures(scope, keys, tree, schema, aliases)
     writer = _Writer(found, aliases, inner)
     projections, outputs = _projections(tree, writer)
@@ -126,14 +126,14 @@ class _Writer:
         return self.write(value) if isinstance(value, exp.Expr) else value
 
     def _aggregate(self, tree: exp.Expr) -> exp.Expr:
-        number, count = self.measures.measure(tree, self.output)
-        column = exp.column(f"m{number}", quoted=True)
-        if count is None:
-            return column
-        zero = exp.Literal.number(0)
-        positive = exp.Greatest(this=exp.column(f"m{count}", quoted=True), expressions=[zero], ignore_nulls=True)
-        mean = exp.Div(this=exp.cast(column, "DOUBLE"), expression=exp.Nullif(this=positive, expression=zero.copy()))
-        return exp.Paren(this=mean)
+        columns = [exp.column(f"m{number}", quoted=True) for number in self.measures.measure(tree, self.output)]
+        if len(columns) == 1:
+            return columns[0]
+        call = tree.this if isinstance(tree, exp.Filter) else tree
+        total, count = exp.cast(columns[0], "DOUBLE"), _positive(columns[1])
+        if len(columns) == 2:  # noqa: PLR2004  # a mean
+            return exp.Paren(this=exp.Div(this=total, expression=_not_zero(count)))
+        return _spread(call, total, count, columns[2])
 
     def _name(self, tree: exp.Column) -> exp.Expr:
         name = str(tree.name).lower()
@@ -154,7 +154,25 @@ class _Writer:
         )
 
 
-def _groups(tree: exp.Select) -> list[exp.Expr]:
+def _spread(call: exp.Expr, total: exp.Expr, count: exp.Expr, squares: exp.Expr) -> exp.Expr:
+    """The variance from sum, count and sum of squares, not below zero; of a sample or of all; or its root."""
+    of_mean = exp.Div(this=exp.Mul(this=total, expression=total.copy()), expression=_not_zero(count))
+    deviations = exp.Paren(this=exp.Sub(this=exp.cast(squares, "DOUBLE"), expression=of_mean))
+    if not isinstance(call, exp.VariancePop | exp.StddevPop):
+        count = _positive(exp.Paren(this=exp.Sub(this=count, expression=exp.Literal.number(1))))
+    variance = _positive(exp.Paren(this=exp.Div(this=deviations, expression=_not_zero(count))))
+    return variance if isinstance(call, exp.Variance | exp.VariancePop) else exp.Sqrt(this=variance)
+
+
+def _positive(tree: exp.Expr) -> exp.Expr:
+    return exp.Greatest(this=tree, expressions=[exp.Literal.number(0)], ignore_nulls=True)
+
+
+def _not_zero(tree: exp.Expr) -> exp.Expr:
+    return exp.Nullif(this=tree.copy(), expression=exp.Literal.number(0))
+
+
+def groups_of(tree: exp.Select) -> list[exp.Expr]:
     """The grouping expressions: as written, by ordinal, by alias, or ALL."""
     clause = tree.args.get("group")
     if clause is None:

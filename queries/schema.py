@@ -17,6 +17,7 @@ from queries.plan import (
     Relation,
     Scan,
     Type,
+    Union,
 )
 from queries.policy import Column as DeclaredColumn
 from queries.policy import Policy
@@ -91,8 +92,20 @@ class Schema:
         if isinstance(source, Scan):
             declared = self.policy.tables[source.table].columns.get(column.name)
             return Fact(source.table, column.name, declared) if declared is not None else None
-        inner = source.values[int(column.name[1:])]
+        if isinstance(source, Union):
+            facts = {self.fact(Relation(part), column) for part in source.parts}
+            return facts.pop() if len(facts) == 1 else None
+        inner = source.values[int(column.name[1:])] if column.name.startswith("c") else None
         return self.fact(source.relation, inner) if isinstance(inner, Column) else None
+
+    def largest(self, relation: Relation, column: Column) -> int | None:
+        """The largest absolute value, in stored units, that is declared for an exact column; None where none is."""
+        fact = self.fact(relation, column)
+        if fact is None or not column.type.exact:
+            return None
+        listed = fact.declared.stored_range or fact.declared.domain or ()
+        numbers = [fact.declared.stored(value) if fact.declared.domain is listed else value for value in listed]
+        return max((abs(number) for number in numbers if isinstance(number, int)), default=None)
 
     def nullable(self, relation: Relation, column: Column) -> bool:
         """Whether the column may be NULL: as declared, or because a left join may find nothing."""

@@ -6,12 +6,13 @@ the name that the statement gives it, and stands for nothing but itself (`UnitCo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlglot import exp
 
 from queries.parse import refusal
-from queries.plan import Call, Column, Derived, Expression, Function, Join, Relation, Source
+from queries.plan import BOOLEAN, INTEGER, Call, Column, Derived, Expression, Function, Join, Relation, Source
 from queries.scalars import UnitColumn, condition, conjuncts, scalar
 
 Named = dict[str, "Expression | UnitColumn"]
@@ -52,6 +53,7 @@ class Scope:
     where: list[Expression] = field(default_factory=list)
     joined: dict[int, int] = field(default_factory=dict)  # item -> an item whose unit it is joined to (union-find)
     expansions: int = 0  # aliases that were written out
+    marks: dict[str, Expression] = field(default_factory=dict)  # by a name that no table has: whether a row was found
 
     def add(self, alias: str, view: View, node: exp.Expr) -> Item:
         """Append an inner item; its join conditions follow through `restrict`."""
@@ -84,6 +86,20 @@ class Scope:
         conditions = [shifted(part, index) for part in view.relation.where] if plain else []
         conditions += self._conditions(join)
         self.joins.append(Join(source, tuple(conditions), left=True))
+
+    def mark(self, source: Source, pairs: Sequence[tuple[Expression, Expression]]) -> exp.Column:
+        """A column that says whether `source`, which has one row at most for each row so far, has one that fits it.
+
+        `pairs` are expressions over the sources so far, and over the new source with number 0. A private source fits
+        on the unit besides, as all of them do.
+        """
+        number, name = len(self.sources), f"#{len(self.marks)}"
+        found = Column(number, "f0", INTEGER)
+        conditions = tuple(_equality(own, shifted(other, number)) for own, other in pairs)
+        self.sources.append(source)
+        self.joins.append(Join(source, conditions, left=True))
+        self.marks[name] = Call(Function.NOT, (Call(Function.IS_NULL, (found,), BOOLEAN),), BOOLEAN)
+        return exp.column("found", table=name, quoted=True)
 
     def _item(self, alias: str, view: View, columns: Named) -> Item:
         number = len(self.items)
@@ -158,6 +174,8 @@ class Scope:
     ) -> Expression | UnitColumn:
         """What a column name stands for; a FROM column goes before an alias of the same SELECT."""
         name, table = column.name.lower(), column.table.lower()
+        if table in self.marks:
+            return self.marks[table]
         found = [i.columns[name] for i in self.items if (not table or i.alias == table) and name in i.columns]
         distinct = list(dict.fromkeys(found))
         if len(distinct) > 1 and all(isinstance(value, UnitColumn) for value in distinct):

@@ -140,6 +140,47 @@ _FROMS = (
         ("day", "d", "note"),
         "l.card_id",
     ),
+    _From(
+        "(SELECT card_id, COUNT(*) AS n, SUM(amount) AS s, MIN(note) AS t, MAX(hour) AS h, AVG(pieces) > 1 AS many, "
+        "COUNT(DISTINCT ticket) AS tickets FROM lines GROUP BY card_id HAVING COUNT(*) <> 2) g",
+        ("n", "s", "h", "tickets"),
+        ("t",),
+        ("n", "t", "h", "many", "CASE WHEN n < 3 THEN 'few' ELSE 'many' END"),
+    ),
+    _From(
+        "(SELECT card_id, day, note, COUNT(*) FILTER (WHERE amount > 1) AS n, SUM(pieces) AS s FROM lines GROUP BY 1, "
+        "day, note) g JOIN lines l ON g.card_id = l.card_id AND g.day <= l.day",
+        ("n", "s", "l.amount"),
+        ("g.note", "l.note"),
+        ("g.day", "l.day", "n", "g.note"),
+        "g.card_id",
+    ),
+    _From(
+        "(SELECT card_id, day, amount, note, ROW_NUMBER() OVER (PARTITION BY card_id ORDER BY day DESC) AS r, "
+        "LAG(amount) OVER (PARTITION BY card_id ORDER BY day) AS before, SUM(pieces) OVER (PARTITION BY card_id, note "
+        "ORDER BY hour) AS so_far, COUNT(*) OVER (PARTITION BY card_id ORDER BY amount ROWS BETWEEN 1 PRECEDING AND 2 "
+        "FOLLOWING) AS near, FIRST_VALUE(note) OVER (PARTITION BY card_id ORDER BY ticket) AS first FROM lines "
+        "QUALIFY r < 5) w",
+        ("amount", "before", "so_far", "near", "r"),
+        ("note", "first"),
+        ("day", "r", "note", "first", "near"),
+    ),
+    _From(
+        "(SELECT card_id, amount, note, day FROM lines UNION ALL SELECT card_id, members * 1.00, town, NULL FROM cards "
+        "UNION ALL SELECT card_id, MAX(amount), 'most', MIN(day) FROM lines GROUP BY card_id) u",
+        ("amount",),
+        ("note",),
+        ("note", "day", "amount"),
+    ),
+    _From("(SELECT DISTINCT card_id, note, hour FROM lines) d", ("hour",), ("note",), ("note", "hour")),
+    _From(
+        "(SELECT card_id, amount, pieces, note, day FROM lines l WHERE EXISTS (SELECT 1 FROM lines m WHERE m.card_id = "
+        "l.card_id AND m.day = l.day AND m.amount > 5) OR card_id NOT IN (SELECT card_id FROM cards WHERE age = 'old') "
+        "OR product_id IN (SELECT product_id FROM products WHERE price > 5)) e",
+        ("amount", "pieces"),
+        ("note",),
+        ("day", "note"),
+    ),
 )
 _OPERATORS = ("<", "<=", "=", "<>", ">", "IS DISTINCT FROM")
 _LITERALS = ("0", "1", "-1", "2.5", "1000", "NULL")

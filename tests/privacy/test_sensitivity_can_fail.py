@@ -8,18 +8,25 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from queries import accumulator, emit, mechanisms
-from queries.plan import Aggregation, Block, Measure, MeasureKind, ThresholdKeys
+from queries.plan import Aggregation, Block, Derived, Measure, MeasureKind, ThresholdKeys, Union
 from tests.privacy.market import Customer, Market
 from tests.privacy.sensitivity import violations
 from tests.privacy.statements import line
 
-HEAVY = Customer(tuple(line(product=1 + n % 4, pieces=90, amount=100_000, ticket=n) for n in range(40)))
+LINES = tuple(line(product=1 + n % 4, pieces=90, amount=100_000, ticket=n) for n in range(40))
+HEAVY = Customer(LINES, (("young", "here", 2),))
 NEAR = Customer((line(amount=1_875),))  # half as much again as the bound
 LIGHT = Customer((line(amount=-100_000),), (("old", "here", 1),))
 OTHERS = (LIGHT, LIGHT, LIGHT)
 SUM = "SELECT department, SUM(amount) AS spend FROM lines JOIN products USING (product_id) GROUP BY department"
 TICKETS = "SELECT ticket, COUNT(*) AS n FROM lines GROUP BY ticket"
 JOINED = "SELECT SUM(a.amount) AS spend FROM lines a JOIN cards b ON a.card_id = b.card_id"
+EXISTS = "SELECT COUNT(*) AS n FROM cards WHERE card_id IN (SELECT card_id FROM lines WHERE pieces = 90)"
+GROUPED = "SELECT SUM(s) AS s FROM (SELECT card_id, SUM(amount) AS s FROM lines GROUP BY card_id) AS t"
+NUMBERED = (
+    "SELECT COUNT(*) AS n FROM (SELECT ROW_NUMBER() OVER (PARTITION BY card_id ORDER BY amount DESC) AS r FROM lines) "
+    "AS t WHERE r > 1"
+)
 Found = Callable[[str, Customer], list[str]]
 
 
@@ -42,7 +49,7 @@ def found(market: Market) -> Found:
     return ask
 
 
-@pytest.mark.parametrize("sql", [SUM, TICKETS, JOINED])
+@pytest.mark.parametrize("sql", [SUM, TICKETS, JOINED, EXISTS, GROUPED, NUMBERED])
 def test_without_a_fault_nothing_is_found(found: Found, sql: str) -> None:
     assert found(sql, HEAVY) == []
 
@@ -74,13 +81,35 @@ def test_a_unit_with_too_many_rare_keys_is_found(found: Found, monkeypatch: pyte
     assert "keys of one unit" in found(TICKETS, HEAVY)
 
 
-def test_a_join_across_units_is_found(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("sql", [JOINED, EXISTS])
+def test_a_join_across_units_is_found(found: Found, monkeypatch: pytest.MonkeyPatch, sql: str) -> None:
     def loose(aggregation: Aggregation, units: tuple[int, int] | None) -> str:
         return re.sub(r"s1\._u = s0\._u", "TRUE", real(aggregation, units))
 
     real = emit.contributions
     monkeypatch.setattr(emit, "contributions", loose)
-    assert found(JOINED, HEAVY)
+    assert found(sql, HEAVY)
+
+
+@pytest.mark.parametrize(
+    ("sql", "own", "everybody"),
+    [
+        (GROUPED, r"SELECT s0\._u AS _u, (.*) GROUP BY 1", r"SELECT min(s0._u) AS _u, \1"),
+        (NUMBERED, r"PARTITION BY s0\._u", "PARTITION BY 1"),
+    ],
+    ids=["groups", "windows"],
+)
+def test_rows_made_of_rows_of_several_units_are_found(
+    found: Found, monkeypatch: pytest.MonkeyPatch, sql: str, own: str, everybody: str
+) -> None:
+    def loose(source: Derived | Union, units: tuple[int, int] | None) -> str:
+        text, count = re.subn(own, everybody, real(source, units))
+        assert count == 1
+        return text
+
+    real = emit._subquery
+    monkeypatch.setattr(emit, "_subquery", loose)
+    assert found(sql, HEAVY)
 
 
 def test_noise_that_is_too_small_is_found(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:

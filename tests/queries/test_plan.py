@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from dataclasses import FrozenInstanceError, replace
 
 import pytest
@@ -30,7 +31,10 @@ from queries.plan import (
     Column,
     Derived,
     Expression,
+    Fold,
+    Folding,
     Function,
+    Grouped,
     Join,
     Key,
     Kind,
@@ -44,7 +48,10 @@ from queries.plan import (
     TableAxis,
     ThresholdKeys,
     Type,
+    Union,
     ValuesAxis,
+    Window,
+    Windowed,
 )
 from tests.queries.expressions import TYPES, expressions
 
@@ -218,3 +225,44 @@ def test_an_expression_survives_the_way_to_a_worker(tree: Expression) -> None:
     if isinstance(tree, Call):
         assert (copy.size, copy.depth) == (tree.size, tree.depth)
         assert "size" not in repr(tree)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Fold(Folding.SUM, X),
+        lambda: Fold(Folding.SUM),
+        lambda: Fold(Folding.MIN),
+        lambda: Fold(Folding.ROW_NUMBER, N),
+        lambda: Fold(Folding.COUNT, None, N),
+        lambda: Grouped(PRIVATE, (V,)),
+        lambda: Grouped(PRIVATE, (), (Fold(Folding.SUM, Column(0, "missing", INTEGER)),)),
+        lambda: Grouped(PRIVATE, (), (Fold(Folding.RANK),)),
+        lambda: Grouped(PRIVATE, (), (Fold(Folding.LAG, N),)),
+        lambda: Grouped(PUBLIC, ()),
+        lambda: Windowed(PUBLIC, (), (Window(Fold(Folding.RANK)),)),
+        lambda: Windowed(PRIVATE, (V,), ()),
+        lambda: Windowed(PRIVATE, (), (Window(Fold(Folding.RANK), (V,)),)),
+        lambda: Windowed(PRIVATE, (), (Window(Fold(Folding.RANK), (), ((V, True),)),)),
+        lambda: Window(Fold(Folding.COUNT_DISTINCT, N)),
+        lambda: Window(Fold(Folding.LAG, N, B)),
+        lambda: Window(Fold(Folding.LAG, N), offset=-1),
+        lambda: Window(Fold(Folding.SUM, N), rows=(-1, 0)),
+        lambda: Union(()),
+        lambda: Union((Derived(PRIVATE, (N,)), Derived(PUBLIC, (Column(0, "id", INTEGER),)))),
+        lambda: Union((Derived(PRIVATE, (N,)), Derived(PRIVATE, (AMOUNT,)))),
+    ],
+)
+def test_several_rows_become_one_within_a_unit_only_and_exactly(make: Callable[[], object]) -> None:
+    with pytest.raises(IllegalPlanError):
+        make()
+
+
+def test_columns_of_a_subquery_are_its_values_and_then_its_folds() -> None:
+    grouped = Grouped(PRIVATE, (AMOUNT,), (Fold(Folding.SUM, AMOUNT), Fold(Folding.COUNT), Fold(Folding.MAX, X)))
+    assert grouped.columns == (("c0", CENTS), ("f0", CENTS), ("f1", INTEGER), ("f2", DOUBLE))
+    windowed = Windowed(PRIVATE, (N,), (Window(Fold(Folding.LAG, AMOUNT)), Window(Fold(Folding.RANK))))
+    assert windowed.columns == (("c0", INTEGER), ("f0", CENTS), ("f1", INTEGER))
+    assert grouped.private
+    assert windowed.private
+    assert Union((Derived(PRIVATE, (N,)), Derived(PRIVATE, (N,)))).tables == 2

@@ -60,7 +60,7 @@ def test_a_mean_over_a_count_that_is_not_above_zero_is_null() -> None:
 
 
 def test_an_estimate_a_key_and_what_is_made_of_them_are_told_apart() -> None:
-    sql = "SELECT age, UPPER(age) AS u, 1 AS one, COUNT(*) AS n, COUNT(*) / 2 AS h, SQRT(COUNT(*)) AS r FROM customers"
+    sql = "SELECT age, UPPER(age) AS u, 1 AS one, COUNT(*) AS n, COUNT(*) / 2 AS h, LN(COUNT(*)) AS r FROM customers"
     assert _columns(f"{sql} GROUP BY age") == {
         "age": "dimension",
         "u": "dimension",

@@ -67,3 +67,13 @@ SELECT COUNT(*) AS n FROM lines WHERE day = DATE '2026-02-01'; SELECT COUNT(*) A
 SELECT COUNT(*) AS n FROM lines GROUP BY 1 + 0; SELECT COUNT(*) AS n FROM lines GROUP BY TRUE
 -- name: a number and its text
 SELECT COUNT(*) AS n FROM lines GROUP BY pieces; SELECT COUNT(*) AS n FROM lines GROUP BY CAST(pieces AS VARCHAR)
+-- name: a fold and its condition
+SELECT COUNT(*) AS n FROM (SELECT household_id, COUNT(*) AS c FROM lines GROUP BY 1) AS t WHERE c > 3; SELECT COUNT(*) AS n FROM (SELECT household_id, COUNT(*) FILTER (WHERE pieces > 1) AS c FROM lines GROUP BY 1) AS t WHERE c > 3
+-- name: folds of other kinds
+SELECT COUNT(*) AS n FROM (SELECT household_id, MIN(pieces) AS c FROM lines GROUP BY 1) AS t WHERE c > 3; SELECT COUNT(*) AS n FROM (SELECT household_id, MAX(pieces) AS c FROM lines GROUP BY 1) AS t WHERE c > 3
+-- name: windows in other orders
+SELECT COUNT(*) AS n FROM (SELECT RANK() OVER (PARTITION BY household_id ORDER BY day) AS r FROM lines) AS t WHERE r = 1; SELECT COUNT(*) AS n FROM (SELECT RANK() OVER (PARTITION BY household_id ORDER BY day DESC) AS r FROM lines) AS t WHERE r = 1
+-- name: windows over other rows
+SELECT COUNT(*) AS n FROM (SELECT RANK() OVER (PARTITION BY household_id ORDER BY day) AS r FROM lines) AS t WHERE r = 1; SELECT COUNT(*) AS n FROM (SELECT RANK() OVER (PARTITION BY household_id, product_id ORDER BY day) AS r FROM lines) AS t WHERE r = 1
+-- name: IN and NOT IN
+SELECT COUNT(*) AS n FROM customers WHERE household_id IN (SELECT household_id FROM lines); SELECT COUNT(*) AS n FROM customers WHERE household_id NOT IN (SELECT household_id FROM lines)

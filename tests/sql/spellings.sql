@@ -48,3 +48,31 @@ SELECT c.age, COUNT(DISTINCT l.household_id) AS n FROM lines l JOIN customers c 
 SELECT c.age, COUNT(DISTINCT c.household_id) AS n FROM customers c JOIN lines l ON c.household_id = l.household_id GROUP BY c.age;
 SELECT age, COUNT(DISTINCT household_id) AS n FROM customers JOIN lines USING (household_id) GROUP BY 1;
 SELECT age, COUNT(DISTINCT c.household_id) AS n FROM lines l, customers c WHERE c.household_id = l.household_id GROUP BY ALL
+
+-- name: customers with many rows
+SELECT COUNT(*) AS n FROM (SELECT household_id FROM lines GROUP BY household_id HAVING COUNT(*) > 3) AS t;
+SELECT COUNT(*) AS n FROM (SELECT household_id, COUNT(*) AS c FROM lines GROUP BY household_id) AS t WHERE c > 3;
+SELECT COUNT(*) AS n FROM (SELECT COUNT(1) AS c, household_id AS h FROM lines AS l GROUP BY l.household_id) AS t WHERE 3 < t.c;
+WITH per AS (SELECT household_id, COUNT(household_id) AS c FROM lines GROUP BY ALL) SELECT COUNT(*) AS n FROM per WHERE c > 3.0
+
+-- name: two folds in another order
+SELECT COUNT(*) AS n FROM (SELECT household_id, SUM(pieces) AS p, MAX(amount) AS a FROM lines GROUP BY 1) AS t WHERE p > 3 AND a > 2;
+SELECT COUNT(*) AS n FROM (SELECT household_id, MAX(amount) AS a, SUM(pieces) AS p FROM lines GROUP BY household_id) AS t WHERE a > 2 AND p > 3
+
+-- name: distinct rows of a unit
+SELECT product_id, COUNT(*) AS n FROM (SELECT DISTINCT household_id, product_id FROM lines) AS t GROUP BY product_id;
+SELECT product_id, COUNT(*) AS n FROM (SELECT product_id, household_id FROM lines GROUP BY household_id, product_id) AS t GROUP BY product_id
+
+-- name: a first row
+SELECT COUNT(*) AS n FROM (SELECT household_id, ROW_NUMBER() OVER (PARTITION BY household_id ORDER BY day) AS r FROM lines) AS t WHERE r = 1;
+SELECT COUNT(*) AS n FROM (SELECT household_id FROM lines QUALIFY ROW_NUMBER() OVER (PARTITION BY household_id ORDER BY day) = 1) AS t;
+SELECT COUNT(*) AS n FROM (SELECT 1 = ROW_NUMBER() OVER (PARTITION BY l.household_id ORDER BY l.day ASC) AS r FROM lines AS l) AS t WHERE r
+
+-- name: a union in another order
+SELECT COUNT(*) AS n FROM (SELECT household_id, pieces FROM lines UNION ALL SELECT household_id, members FROM customers) AS t;
+SELECT COUNT(*) AS n FROM (SELECT household_id, members FROM customers UNION ALL SELECT household_id, pieces FROM lines) AS t
+
+-- name: customers who bought a product
+SELECT COUNT(*) AS n FROM customers WHERE household_id IN (SELECT household_id FROM lines WHERE product_id = 1);
+SELECT COUNT(*) AS n FROM customers AS c WHERE EXISTS (SELECT 1 FROM lines AS l WHERE l.household_id = c.household_id AND l.product_id = 1);
+SELECT COUNT(*) AS n FROM customers AS c WHERE EXISTS (SELECT * FROM lines WHERE product_id = 1 AND c.household_id = household_id)

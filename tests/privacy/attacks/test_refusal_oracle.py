@@ -39,6 +39,40 @@ REQUESTS: tuple[tuple[str, str, Mapping[str, object]], ...] = (
     ("a comparison across types", f"{_ROWS} WHERE note = 765.43", {}),
     ("the least of NULL", "SELECT SUM(LEAST(LENGTH(note), 5)) AS n FROM purchases", _BOUND),
     ("joined rows", "SELECT age, SUM(amount) AS n FROM purchases JOIN cards USING (card_id) GROUP BY age", {}),
+    (
+        "folds that overflow or divide by zero",
+        (
+            "SELECT COUNT(*) AS n FROM (SELECT card_id, SUM(ticket) AS s, AVG(ROUND(1 / ticket, 2)) AS a FROM "
+            "purchases GROUP BY card_id HAVING SUM(ticket) * SUM(ticket) > 0 OR MAX(ticket) // MIN(hour) > 0) AS t"
+        ),
+        {},
+    ),
+    (
+        "windows that overflow or divide by zero",
+        (
+            "SELECT COUNT(*) AS n FROM (SELECT SUM(ticket) OVER (PARTITION BY card_id ORDER BY hour % ticket) AS s, "
+            "LAG(ticket, 2147483647) OVER (PARTITION BY card_id, 1 / ticket ORDER BY day) AS l FROM purchases) AS t "
+            "WHERE s + s > l"
+        ),
+        {},
+    ),
+    (
+        "rows that others of the customer decide",
+        (
+            f"{_ROWS} WHERE (card_id, ticket) IN (SELECT card_id, ticket * ticket FROM purchases) OR "
+            "card_id NOT IN (SELECT card_id FROM purchases WHERE CAST(note AS INTEGER) = 1)"
+        ),
+        {},
+    ),
+    (
+        "a union with a cast",
+        (
+            "SELECT COUNT(*) AS n FROM (SELECT CAST(note AS INTEGER) AS x FROM purchases UNION ALL SELECT ticket FROM "
+            "purchases) AS t WHERE x > 0"
+        ),
+        {},
+    ),
+    ("a variance of extremes", "SELECT VARIANCE(ticket) AS n FROM purchases", _BOUND),
     ("the unit in a condition", f"{_ROWS} WHERE card_id = 'card 1'", {}),
     ("rows", "SELECT note FROM purchases", {}),
     ("an extreme", "SELECT MAX(amount) AS n FROM purchases", {}),

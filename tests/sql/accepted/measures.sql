@@ -116,3 +116,17 @@ SELECT SUM(TRY_CAST(SUBSTRING(note, 1, 2) AS INTEGER)) AS s FROM lines
 
 -- name: nothing is asked of an empty set
 SELECT COUNT(*) AS n, SUM(amount) AS s FROM lines WHERE 1 = 2
+
+-- name: variances and standard deviations
+-- measures: 3
+SELECT VARIANCE(pieces) AS v, VAR_SAMP(pieces) AS vs, VAR_POP(pieces) AS vp, STDDEV(pieces) AS s,
+    STDDEV_SAMP(pieces) AS ss, STDDEV_POP(pieces) AS sp
+FROM lines
+
+-- name: a standard deviation by group, beside its mean
+-- measures: 3
+SELECT paid_by_card, STDDEV_POP(members) AS s, AVG(members) AS m, COUNT(*) AS n
+FROM lines JOIN customers USING (household_id) GROUP BY paid_by_card
+
+-- name: the variance of what passes a filter
+SELECT VAR_POP(pieces) FILTER (WHERE amount > 0) AS v FROM lines

@@ -13,18 +13,6 @@ SELECT MIN(amount) AS m FROM lines
 -- instead: SELECT COUNT_IF(amount < 10) / COUNT(*) AS share FROM lines
 SELECT MEDIAN(amount) AS m FROM lines
 
--- name: the standard deviation
--- expect: unsupported-aggregate 1:8 hint
--- options: {"l2_bound": {"squares": 1000}}
--- instead: SELECT SQRT(squares - mean * mean) AS spread FROM (SELECT AVG(amount) AS mean, AVG(amount * amount) AS squares FROM lines) AS t
-SELECT STDDEV(amount) AS s FROM lines
-
--- name: the variance
--- expect: unsupported-aggregate 1:8 hint
--- options: {"l2_bound": {"squares": 1000}}
--- instead: SELECT squares - mean * mean AS variance FROM (SELECT AVG(amount) AS mean, AVG(amount * amount) AS squares FROM lines) AS t
-SELECT VARIANCE(amount) AS s FROM lines
-
 -- name: a list of values
 -- expect: unsupported-syntax 1:8 hint
 -- instead: SELECT amount, COUNT(*) AS n FROM lines GROUP BY amount

@@ -51,12 +51,12 @@ SELECT name FROM products WHERE EXISTS (SELECT 1 FROM lines)
 SELECT name, (SELECT COUNT(*) FROM lines WHERE lines.product_id = p.product_id) AS n FROM products AS p
 
 -- name: a window over private rows
--- expect: unsupported-expression 1:8 hint
+-- expect: window-across-units 1:8 hint
 -- instead: SELECT pieces, RANK() OVER (ORDER BY n) AS place FROM (SELECT pieces, COUNT(*) AS n FROM lines GROUP BY pieces) AS t
 SELECT ROW_NUMBER() OVER (ORDER BY amount) AS place FROM lines
 
 -- name: a window aggregate over private rows
--- expect: unsupported-expression 1:8 hint
+-- expect: window-across-units 1:8 hint
 SELECT SUM(amount) OVER () AS s FROM lines
 
 -- name: private rows in parentheses

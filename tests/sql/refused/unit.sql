@@ -57,7 +57,7 @@ SELECT COUNT(*) AS n FROM lines JOIN (SELECT name AS household_id FROM products)
 SELECT COUNT(*) AS n FROM lines a JOIN customers b ON a.household_id = b.household_id OR a.pieces = 1
 
 -- name: the unit as a key
--- expect: group-by-unit 1:56 hint
+-- expect: group-by-unit 1:8 hint
 SELECT household_id, COUNT(*) AS n FROM lines GROUP BY household_id
 
 -- name: the unit as a key by its ordinal
@@ -65,7 +65,7 @@ SELECT household_id, COUNT(*) AS n FROM lines GROUP BY household_id
 SELECT household_id, COUNT(*) AS n FROM lines GROUP BY 1
 
 -- name: the unit as a key by its alias
--- expect: group-by-unit 1:61 hint
+-- expect: group-by-unit 1:8 hint
 SELECT household_id AS h, COUNT(*) AS n FROM lines GROUP BY h
 
 -- name: the unit as a key by ALL
