@@ -305,7 +305,8 @@ def _window(window: Window, relation: Relation) -> str:
     function = window.fold.function
     order = [f"{_sql(expression)}{' DESC' if descending else ''} NULLS LAST" for expression, descending in window.order]
     if function in _PLACES or window.rows is not None:
-        order += [f"s{i}.{_name(name)}" for i, source in enumerate(relation.sources) for name, _ in source.columns]
+        columns = [(i, *column) for i, source in enumerate(relation.sources) for column in source.columns]
+        order += [_sql(Column(*column)) for column in columns]
     over = f"PARTITION BY {', '.join([_unit(relation), *map(_sql, window.partition)])}"
     over += f" ORDER BY {', '.join(order)}" if order else ""
     if window.rows is not None:

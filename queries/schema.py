@@ -11,6 +11,7 @@ from queries.plan import (
     VARCHAR,
     Call,
     Column,
+    Derived,
     Expression,
     Function,
     Literal,
@@ -108,10 +109,17 @@ class Schema:
         return max((abs(number) for number in numbers if isinstance(number, int)), default=None)
 
     def nullable(self, relation: Relation, column: Column) -> bool:
-        """Whether the column may be NULL: as declared, or because a left join may find nothing."""
+        """Whether the column may be NULL: as declared, or because a left join may find nothing, here or further in."""
+        if column.source > 0 and relation.joins[column.source - 1].left:
+            return True
+        source = relation.sources[column.source]
+        if isinstance(source, Union):
+            return any(self.nullable(Relation(part), column) for part in source.parts)
+        if isinstance(source, Derived):
+            inner = source.values[int(column.name[1:])] if column.name.startswith("c") else None
+            return not isinstance(inner, Column) or self.nullable(source.relation, inner)
         fact = self.fact(relation, column)
-        outer = column.source > 0 and relation.joins[column.source - 1].left
-        return fact is None or fact.declared.nullable or outer
+        return fact is None or fact.declared.nullable
 
 
 def column_type(declared: DeclaredColumn) -> Type:

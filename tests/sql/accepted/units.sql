@@ -243,3 +243,20 @@ FROM (
     FROM (SELECT household_id, product_id, SUM(amount) AS spend FROM lines GROUP BY household_id, product_id) AS g
 ) AS w
 WHERE place = 1 AND spend > 5
+
+-- name: a key that a left join further in leaves empty
+SELECT members, COUNT(*) AS n
+FROM (
+    SELECT l.household_id, c.members FROM lines AS l LEFT JOIN customers AS c
+        ON l.household_id = c.household_id AND c.members > 2
+    GROUP BY l.household_id, c.members
+) AS g
+GROUP BY members
+
+-- name: a key of a subquery with a left join
+SELECT g.members AS m, COUNT(*) AS n
+FROM customers AS x LEFT JOIN (
+    SELECT l.household_id, c.members FROM lines AS l LEFT JOIN customers AS c
+        ON l.household_id = c.household_id AND c.members > 2
+) AS g ON x.household_id = g.household_id
+GROUP BY g.members
