@@ -19,10 +19,6 @@ _QUANTILE = (
     "SELECT CAST({x} AS INTEGER) // 10 AS size, COUNT(*) … GROUP BY size."
 )
 _SINGLE_VALUES = "It would show values of single customers. Group by them: SELECT {x}, COUNT(*) … GROUP BY {x}."
-_SUBTOTALS = (
-    "Group by all columns in a subquery, and sum up its rows: "
-    "SELECT {x}, SUM(n) … FROM (SELECT {x}, …, COUNT(*) AS n … GROUP BY {x}, …) AS t GROUP BY {x}."
-)
 _WINDOW = (
     "Aggregate first, and put it into an outer SELECT: "
     "SELECT …, RANK() OVER (ORDER BY n) … FROM (SELECT …, COUNT(*) AS n … GROUP BY …) AS t."
@@ -54,7 +50,6 @@ _BY_NODE: dict[str, tuple[type[exp.Expr], ...]] = {
     _PRODUCTS: (exp.Corr, exp.CovarPop, exp.CovarSamp),
     _DISTINCT: (exp.Distinct, exp.ApproxDistinct),
     _OF_AGGREGATE: (exp.Count, exp.CountIf, exp.Sum, exp.Avg),
-    _SUBTOTALS: (exp.Rollup, exp.Cube, exp.GroupingSets),
     _WINDOW: (exp.Window,),
     _FLOOR: (exp.Floor, exp.Trunc),
     _CEILING: (exp.Ceil,),

@@ -47,7 +47,7 @@ _ALLOWED: dict[type[exp.Expr], frozenset[str]] = {
         _QUERY: (exp.Select,),
         "this alias with_ order limit offset": (exp.Subquery,),
         "this expression distinct with_ order limit offset by_name": (exp.Union, exp.Intersect, exp.Except),
-        "expressions": (exp.With, exp.Tuple, exp.Order, exp.Distinct),
+        "expressions": (*(exp.With, exp.Tuple, exp.Order, exp.Distinct, exp.Rollup, exp.Cube, exp.GroupingSets),),
         "this alias materialized": (exp.CTE,),
         "this columns": (exp.TableAlias,),
         "this unit": (exp.Interval,),

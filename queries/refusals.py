@@ -262,9 +262,8 @@ _ROWS = (
     Refusal(
         "unsupported-syntax",
         "Something that is not on the list of what a statement may hold.",
-        "SELECT week, hour, COUNT(*) AS lines FROM purchases GROUP BY ROLLUP (week, hour)",
-        "The hint. For subtotals: `SELECT week, SUM(lines) AS lines FROM (SELECT week, hour, COUNT(*) AS lines FROM "
-        "purchases GROUP BY week, hour) AS cells GROUP BY week`. [SQL for analysts](sql.md) says what can be written.",
+        "SELECT COUNT(*) AS lines FROM purchases USING SAMPLE 10%",
+        "The hint. [SQL for analysts](sql.md) says what can be written.",
     ),
     Refusal(
         "subquery-across-units",
@@ -272,6 +271,14 @@ _ROWS = (
         "SELECT COUNT(*) AS n FROM purchases WHERE product_id IN (SELECT product_id FROM purchases WHERE quantity > 3)",
         "Tie it to the customer: `(household_id, product_id) IN (SELECT household_id, product_id FROM purchases WHERE "
         "quantity > 3)`.",
+    ),
+    Refusal(
+        "subtotals-of-units",
+        "`ROLLUP`, `CUBE` or `GROUPING SETS` beside a count of customers: one may be in several groups, so that their "
+        "counts do not add up to subtotals.",
+        "SELECT week, COUNT(DISTINCT household_id) AS households FROM purchases GROUP BY ROLLUP (week)",
+        "One SELECT a level: `SELECT week, COUNT(DISTINCT household_id) AS households FROM purchases GROUP BY week "
+        "UNION ALL SELECT NULL, COUNT(DISTINCT household_id) FROM purchases`.",
     ),
     Refusal(
         "window-across-units",

@@ -38,6 +38,7 @@ from queries.rows import visible as visible_rows
 from queries.scalars import UnitColumn, scalar
 from queries.schema import Schema
 from queries.semi_joins import without_subqueries
+from queries.subtotals import has_subtotals
 from queries.unit_rows import distinct_view, grouped_view, groups_by_unit, has_windows, united, windowed_view
 from queries.views import Named, Scope, View
 
@@ -45,6 +46,7 @@ RELEASED = "released_"
 _ROWS_HINT = "Aggregate them: SELECT COUNT(*), SUM(…) … GROUP BY …"
 _UNION_HINT = "Aggregate each side, and add the results: (SELECT COUNT(*) FROM …) + (SELECT COUNT(*) FROM …)."
 _LIMIT_HINT = "Aggregate in a subquery: on its result they are free. Distinct values: SELECT …, COUNT(*) … GROUP BY …."
+_LEVELS_HINT = "Group by the columns themselves, and add them up outside."
 _ACROSS_UNITS = ("limit", "offset")
 _UNTYPED_CLAUSES = ("distinct", "qualify", *_ACROSS_UNITS)
 
@@ -201,6 +203,8 @@ class _Checker:
         if groups_by_unit(groups, scope, aliases):
             if any(tree.args.get(name) for name in _UNTYPED_CLAUSES):
                 raise _limited(tree)
+            if has_subtotals(tree.args["group"]):
+                raise refusal("unsupported-syntax", "One customer's rows have no subtotals.", tree, hint=_LEVELS_HINT)
             return Typed(grouped_view(tree, groups, scope, aliases, self.schema), None)
         name = f"{RELEASED}{len(self.nodes)}"
         self.nodes.append(Node(scope.relation(tree, self.schema.unit_column), ()))  # keeps the place of this one

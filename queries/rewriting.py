@@ -19,6 +19,7 @@ from queries.plan import Expression
 from queries.rows import Output, Rows, distinct_names, is_star, name_of
 from queries.scalars import UnitColumn, scalar
 from queries.schema import Schema
+from queries.subtotals import added_up, check_additive, finest, has_subtotals
 from queries.views import Scope
 
 Aliases = dict[str, exp.Expr]
@@ -47,7 +48,12 @@ def aggregated(
     for name in ("limit", "offset"):
         if tree.args.get(name) is not None:
             result.set(name, _constant(tree.args[name]))
-    result.set("from_", exp.From(this=exp.table_(table, quoted=True)))
+    released: exp.Expr = exp.table_(table, quoted=True)
+    if has_subtotals(tree.args.get("group")):
+        check_additive(found.node.measures, tree)
+        number = lambda group: found.node.keys.index(found.expression(_ordinal(group, tree)))  # noqa: E731
+        released = added_up(tree.args["group"], table, found.node.measures, number)
+    result.set("from_", exp.From(this=released))
     if not found.node.measures:
         reason = "The statement groups private rows, but measures nothing."
         raise refusal("no-aggregate", reason, tree, hint=f"Add COUNT(*) or COUNT(DISTINCT {schema.unit_column}).")
@@ -173,13 +179,13 @@ def _not_zero(tree: exp.Expr) -> exp.Expr:
 
 
 def groups_of(tree: exp.Select) -> list[exp.Expr]:
-    """The grouping expressions: as written, by ordinal, by alias, or ALL."""
+    """The grouping expressions of the finest groups: as written, by ordinal, by alias, or ALL."""
     clause = tree.args.get("group")
     if clause is None:
         return []
     if clause.args.get("all"):
         return [p.unalias() for p in tree.expressions if not any(is_aggregate(node) for node in walk(p))]
-    return [_ordinal(group, tree) for group in clause.expressions]
+    return [_ordinal(group, tree) for group in finest(clause)]
 
 
 def _ordinal(group: exp.Expr, tree: exp.Select) -> exp.Expr:

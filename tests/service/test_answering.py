@@ -246,7 +246,7 @@ def test_a_person_whose_budget_is_spent_is_refused_before_anything_is_begun(worl
 
 
 FAILING = {
-    "a date that JSON cannot show": "DATE '9999-01-01' + CAST(n AS INTEGER) + 1000",
+    "a date that JSON cannot show": "DATE '9999-01-01' + CAST(ABS(n) AS INTEGER) + 1000",
     "a time without end": "CAST(CASE WHEN n IS NULL THEN '2020-01-01' ELSE 'infinity' END AS TIMESTAMP)",
     "a text that is no number": "CAST('n' || n AS INTEGER)",
 }

@@ -134,3 +134,26 @@ SELECT discount, COUNT(*) AS n FROM lines WHERE discount < -1.9 GROUP BY discoun
 -- name: CASE over a measure
 SELECT pieces, CASE WHEN COUNT(*) > 50 THEN 'many' ELSE 'few' END AS size FROM lines WHERE pieces BETWEEN -2 AND 5
 GROUP BY pieces
+
+-- name: a rollup
+-- nodes: 1
+SELECT age, members, COUNT(*) AS n FROM customers GROUP BY ROLLUP (age, members)
+
+-- name: a cube with sums and means
+SELECT department, paid_by_card, COUNT(*) AS n, SUM(amount) AS s, AVG(amount) AS m
+FROM lines JOIN products USING (product_id) GROUP BY CUBE (department, paid_by_card)
+
+-- name: grouping sets beside a column
+SELECT age, members, town, COUNT(*) AS n FROM customers GROUP BY town, GROUPING SETS ((age, members), (age), ())
+
+-- name: a rollup of an expression, by its alias and its number, with conditions after it
+SELECT EXTRACT(month FROM day) AS m, paid_by_card, SUM(pieces) AS s, SUM(pieces) * 2 AS twice FROM lines
+GROUP BY ROLLUP (m, 2) HAVING SUM(pieces) > 0 ORDER BY s DESC, m, paid_by_card
+
+-- name: a rollup of groups of customers
+SELECT days > 2 AS often, n > 5 AS many, COUNT(*) AS households
+FROM (SELECT household_id, COUNT(DISTINCT day) AS days, COUNT(*) AS n FROM lines GROUP BY household_id) AS h
+GROUP BY ROLLUP (often, many)
+
+-- name: a rollup of public rows
+SELECT department, COUNT(*) AS n FROM products GROUP BY ROLLUP (department)

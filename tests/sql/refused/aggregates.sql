@@ -134,16 +134,6 @@ SELECT age, SUM(COUNT(*)) OVER () AS n FROM customers GROUP BY age
 -- expect: duplicate-column 1:8 hint
 SELECT COUNT(*) AS n, SUM(pieces) AS n FROM lines
 
--- name: ROLLUP
--- expect: unsupported-syntax 1:68 hint
--- instead: SELECT age, SUM(n) AS n FROM (SELECT age, members, COUNT(*) AS n FROM customers GROUP BY age, members) AS t GROUP BY age
-SELECT age, members, COUNT(*) AS n FROM customers GROUP BY ROLLUP (age, members)
-
--- name: GROUPING SETS
--- expect: unsupported-syntax 1:67 hint
--- instead: SELECT SUM(n) AS n FROM (SELECT age, COUNT(*) AS n FROM customers GROUP BY age) AS t
-SELECT age, COUNT(*) AS n FROM customers GROUP BY GROUPING SETS ((age), ())
-
 -- name: a FILTER that is no condition
 -- expect: type-mismatch 1:31
 SELECT COUNT(*) FILTER (WHERE pieces) AS n FROM lines
@@ -165,11 +155,6 @@ SELECT age, COUNT(*) AS n FROM customers GROUP BY age LIMIT 1 + 1
 -- expect: unsupported-syntax 1:61 hint
 -- instead: SELECT age, COUNT(*) AS n FROM customers GROUP BY age LIMIT 2
 SELECT age, COUNT(*) AS n FROM customers GROUP BY age LIMIT 10%
-
--- name: CUBE
--- expect: unsupported-syntax 1:66 hint
--- instead: SELECT members, SUM(n) AS n FROM (SELECT age, members, COUNT(*) AS n FROM customers GROUP BY age, members) AS t GROUP BY members
-SELECT age, members, COUNT(*) AS n FROM customers GROUP BY CUBE (age, members)
 
 -- name: a percentile within a group
 -- expect: unsupported-syntax 1:8 hint
@@ -196,3 +181,16 @@ SELECT BOOL_OR(paid_by_card) AS b FROM lines
 -- options: {"l2_bound": {"product": 1000}}
 -- instead: SELECT AVG(pieces) AS x, AVG(discount) AS y, AVG(pieces * discount) AS product FROM lines
 SELECT CORR(pieces, discount) AS c FROM lines
+
+-- name: subtotals of customers
+-- expect: subtotals-of-units 1:8 hint
+-- instead: SELECT age, n FROM (SELECT age, COUNT(DISTINCT household_id) AS n FROM customers GROUP BY age UNION ALL SELECT NULL, COUNT(DISTINCT household_id) FROM customers) AS t
+SELECT age, COUNT(DISTINCT household_id) AS n FROM customers GROUP BY ROLLUP (age)
+
+-- name: subtotals of one customer's rows
+-- expect: unsupported-syntax 1:35 hint
+SELECT COUNT(*) AS n FROM (SELECT household_id, COUNT(*) AS c FROM lines GROUP BY ROLLUP (household_id, day)) AS t
+
+-- name: which subtotal a row is of
+-- expect: unsupported-syntax 1:8
+SELECT GROUPING(age) AS g, COUNT(*) AS n FROM customers GROUP BY ROLLUP (age)
