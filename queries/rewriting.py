@@ -48,16 +48,20 @@ def aggregated(
     for name in ("limit", "offset"):
         if tree.args.get(name) is not None:
             result.set(name, _constant(tree.args[name]))
-    released: exp.Expr = exp.table_(table, quoted=True)
-    if has_subtotals(tree.args.get("group")):
-        check_additive(found.node.measures, tree)
-        number = lambda group: found.node.keys.index(found.expression(_ordinal(group, tree)))  # noqa: E731
-        released = added_up(tree.args["group"], table, found.node.measures, number)
-    result.set("from_", exp.From(this=released))
+    result.set("from_", exp.From(this=_released(table, found, tree)))
     if not found.node.measures:
         reason = "The statement groups private rows, but measures nothing."
         raise refusal("no-aggregate", reason, tree, hint=f"Add COUNT(*) or COUNT(DISTINCT {schema.unit_column}).")
     return found, Rows(result, distinct_names(outputs, tree))
+
+
+def _released(table: str, found: Measures, tree: exp.Select) -> exp.Expr:
+    """The released table, with subtotals where the SELECT asks for them."""
+    clause, node = tree.args.get("group"), found.node
+    if clause is None or not has_subtotals(clause):
+        return exp.table_(table, quoted=True)
+    check_additive(node.measures, tree)
+    return added_up(clause, table, node.measures, lambda key: node.keys.index(found.expression(_ordinal(key, tree))))
 
 
 def aggregates(tree: exp.Select) -> bool:

@@ -18,9 +18,9 @@ from queries.plan import MeasureKind
 _SETS = (exp.Rollup, exp.Cube, exp.GroupingSets)
 
 
-def has_subtotals(clause: exp.Expr | None) -> bool:
+def has_subtotals(clause: exp.Expr) -> bool:
     """Whether a GROUP BY clause asks for subtotals."""
-    return clause is not None and any(isinstance(part, _SETS) for part in clause.expressions)
+    return any(isinstance(part, _SETS) for part in clause.expressions)
 
 
 def finest(clause: exp.Expr) -> list[exp.Expr]:

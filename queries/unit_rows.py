@@ -191,6 +191,9 @@ class _Writer:
         if isinstance(tree, exp.Window) and self.keys is None:
             make = self._window_of(tree)
             return self._folded(tree.this, lambda call, where: self._fold_place(make(call, where)))
+        if self.keys is None and is_aggregate(tree):
+            hint = f"Add OVER (PARTITION BY {self._schema.unit_column}), or GROUP BY."
+            raise refusal("unsupported-syntax", f"{called(tree)} stands beside windows.", tree, hint=hint)
         if is_aggregate(tree) or isinstance(tree, exp.Filter):
             return self._folded(tree, lambda call, where: self._fold_place(self._fold(call, _FOLDINGS, where)))
         if isinstance(tree, exp.Query | exp.Window):
@@ -261,7 +264,9 @@ class _Writer:
             conditions, target = [*conditions, self.condition(target)], None
         if isinstance(target, exp.Distinct):
             function, target = Folding.COUNT_DISTINCT, self._only(target)
-        if isinstance(target, exp.Star) or (isinstance(target, exp.Column) and self._unit(target)):
+        if isinstance(target, exp.Star) or (
+            function is Folding.COUNT and isinstance(target, exp.Column) and self._unit(target)
+        ):
             target = None
         argument = self.scalar(target) if isinstance(target, exp.Expr) else None
         if function is Folding.COUNT and argument is not None and self._never_null(argument):

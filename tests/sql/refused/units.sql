@@ -87,3 +87,11 @@ SELECT COUNT(*) AS n FROM (SELECT pieces FROM lines UNION ALL SELECT town FROM c
 -- name: the unit beside a number
 -- expect: union-of-private 1:35 hint
 SELECT COUNT(*) AS n FROM (SELECT household_id FROM lines UNION ALL SELECT members FROM customers) AS t
+
+-- name: an extreme of the unit
+-- expect: unit-in-expression 1:53 hint
+SELECT COUNT(*) AS n FROM (SELECT household_id, MIN(household_id) AS m FROM lines GROUP BY household_id) AS t
+
+-- name: an aggregate beside windows
+-- expect: unsupported-syntax 1:112 hint
+SELECT COUNT(*) AS n FROM (SELECT RANK() OVER (PARTITION BY household_id ORDER BY day) AS r FROM lines QUALIFY SUM(pieces) = 0) AS t
