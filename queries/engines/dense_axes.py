@@ -29,6 +29,8 @@ from queries.plan import (
 
 MOST_IDS = 1 << 20  # 4 MiB of groups, which the processor's cache still holds
 
+_LOWEST = -(1 << 63)  # one less, as NULL would have, is no 64-bit integer
+
 Groups = NDArray[np.int32]
 Places = NDArray[np.int64]
 
@@ -107,7 +109,7 @@ def _series(aggregation: Aggregation, expression: Expression, members: pa.Chunke
         return None
     extremes = pc.min_max(members).as_py()
     low, high, with_null = extremes["min"], extremes["max"], members.null_count > 0
-    if high - low >= MOST_IDS:
+    if high - low >= MOST_IDS or low <= _LOWEST:
         return None
     ids = pc.fill_null(pc.subtract(members.cast(pa.int64()), low - with_null), 0).to_numpy()  # NULL has the first id
     axis = SeriesAxis(low, high, Column(0, "v", INTEGER), with_null=with_null)

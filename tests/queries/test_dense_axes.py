@@ -135,3 +135,9 @@ def test_what_else_is_asked_stays_as_it_is() -> None:
 )
 def test_other_axes_are_joined(keys: tuple[Key, ...], members: list[pa.Table]) -> None:
     assert dense(aggregation(*keys), members) is None
+
+
+@pytest.mark.parametrize("lowest", [-(1 << 63), -(1 << 63) + 1])
+def test_the_lowest_integers_that_there_are_leave_no_place_for_null_before_them(lowest: int) -> None:
+    found = dense_candidates(threshold("store_id"), pa.table({"k0": pa.array([None, lowest, lowest + 1], pa.int64())}))
+    assert (found is None) == (lowest == -(1 << 63))
