@@ -15,7 +15,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from queries import emit
+from queries import axes, emit
 from queries.accumulator import Accumulator, Rows
 from queries.engine import ExactSums
 from queries.engines.dense_axes import Dense, dense, dense_candidates
@@ -78,8 +78,8 @@ class DuckDBEngine:
 
     def exact_sums(self, aggregation: Aggregation) -> ExactSums:
         if not isinstance(aggregation.keys, ThresholdKeys):
-            axes = self._axes(aggregation)
-            keys, instead = _product(axes), dense(aggregation, axes)
+            members = self._axes(aggregation)
+            keys, instead = _product(members), dense(aggregation, members)
             self._make_lookups(instead.aggregation if instead else aggregation)
             return self._summed(aggregation, keys, instead, None)
         self._connection.execute(f"CREATE OR REPLACE TABLE candidates AS {emit.candidates(aggregation)}")
@@ -93,7 +93,7 @@ class DuckDBEngine:
 
     def domain_size(self, axis: Axis) -> int:
         """The number of keys on an axis of public tables."""
-        row = self._connection.execute(emit.axis_count(axis)).fetchone()
+        row = self._connection.execute(axes.axis_count(axis)).fetchone()
         return 0 if row is None else int(row[0])
 
     def prepare(self, aggregation: Aggregation) -> None:
@@ -103,11 +103,11 @@ class DuckDBEngine:
         instead = dense(aggregation, self._axes(aggregation))
         for each in (aggregation, instead.aggregation) if instead else (aggregation,):
             self._make_lookups(each)
-            self._connection.execute(emit.contributions(each, (0, 1))).fetchmany(1)
+            self._connection.execute(emit.contributions(each, axes.groups_of(each), (0, 1))).fetchmany(1)
 
     def _make_lookups(self, aggregation: Aggregation) -> None:
         """Make the small public tables that the contributions read; those of the query before may do."""
-        wanted = emit.lookups(aggregation)
+        wanted = axes.groups_of(aggregation).tables
         if wanted == self._lookups:
             return
         self._lookups = ()
@@ -117,7 +117,7 @@ class DuckDBEngine:
 
     def _axes(self, aggregation: Aggregation) -> list[pa.Table]:
         """The keys on each axis, in the order of their ids."""
-        return [self._axis(statement) for statement in emit.axes(aggregation)]
+        return [self._axis(statement) for statement in axes.axes(aggregation)]
 
     def _axis(self, statement: str) -> pa.Table:
         known = self._known_axes.pop(statement, None)
@@ -179,6 +179,7 @@ class _Reader:
 
     def __init__(self, aggregation: Aggregation, instead: Dense | None, rows: Rows) -> None:
         self._aggregation = aggregation
+        self._groups = axes.groups_of(aggregation)
         self._group = None if instead is None else instead.group
         self._rows = rows
         self._most = _BYTES_AT_ONCE // _row_bytes(rows.width)
@@ -190,7 +191,8 @@ class _Reader:
         """
         rows = self._rows
         rows.count = 0
-        for batch in cursor.sql(emit.contributions(self._aggregation, (low, high))).to_arrow_reader(_BATCH_ROWS):
+        sql = emit.contributions(self._aggregation, self._groups, (low, high))
+        for batch in cursor.sql(sql).to_arrow_reader(_BATCH_ROWS):
             if rows.count + batch.num_rows > self._most:
                 if high - low > 1:
                     middle = (low + high) // 2

@@ -83,8 +83,8 @@ def test_a_unit_with_too_many_rare_keys_is_found(found: Found, monkeypatch: pyte
 
 @pytest.mark.parametrize("sql", [JOINED, EXISTS])
 def test_a_join_across_units_is_found(found: Found, monkeypatch: pytest.MonkeyPatch, sql: str) -> None:
-    def loose(aggregation: Aggregation, units: tuple[int, int] | None) -> str:
-        return re.sub(r"s1\._u = s0\._u", "TRUE", real(aggregation, units))
+    def loose(aggregation: Aggregation, groups: emit.Groups, units: tuple[int, int] | None) -> str:
+        return re.sub(r"s1\._u = s0\._u", "TRUE", real(aggregation, groups, units))
 
     real = emit.contributions
     monkeypatch.setattr(emit, "contributions", loose)
