@@ -26,6 +26,7 @@ from queries.plan import (
     Function,
     Grouped,
     Kind,
+    Listed,
     Literal,
     MeasureKind,
     Relation,
@@ -110,6 +111,8 @@ def _values(aggregation: Aggregation) -> list[str]:
 def _value(kind: MeasureKind, value: Expression) -> str:
     if kind is MeasureKind.SUM:
         return f"coalesce({sql_of(value)}, 0)"
+    if kind is MeasureKind.VALUES:
+        return f"CAST(hash({sql_of(value)}) >> 1 AS BIGINT)"
     return f"CASE WHEN {sql_of(value)} THEN 1 ELSE 0 END"
 
 
@@ -132,6 +135,9 @@ def from_sql(relation: Relation, units: Units, replaced: Mapping[int, str] = Map
 def source_sql(source: Source, index: int, units: Units, replacement: str | None = None) -> str:
     if replacement is not None:
         return f"{replacement} AS s{index}"
+    if isinstance(source, Listed):
+        rows = ", ".join(f"({', '.join(map(str, row))})" for row in source.rows)
+        return f"(VALUES {rows}) AS s{index}({', '.join(name for name, _ in source.columns)})"
     if not isinstance(source, Scan):
         return f"({_subquery(source, units)}) AS s{index}"
     table = f"{'private' if source.private else 'public'}.main.{quoted(source.table)}"

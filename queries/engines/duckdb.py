@@ -16,7 +16,8 @@ import numpy as np
 import pyarrow as pa
 
 from queries import axes, emit
-from queries.accumulator import Accumulator, Rows
+from queries.accumulator import Accumulates, Accumulator, Rows
+from queries.distinct import DistinctAccumulator
 from queries.engine import ExactSums
 from queries.engines.dense_axes import Dense, dense, dense_candidates
 from queries.errors import IllegalPlanError
@@ -137,7 +138,7 @@ class DuckDBEngine:
         width = max(columns) + 1
         partitions = self._partitions(width, aggregation.unit_capacity)
         threads = 1 if groups * len(columns) > _CELLS_A_THREAD else min(self._threads, max(1, partitions.qsize()))
-        accumulators = [Accumulator(aggregation, columns, groups, priorities) for _ in range(threads)]
+        accumulators = [_accumulator(aggregation, columns, groups, priorities) for _ in range(threads)]
         rooms = [room for room in self._rooms if room.width == width][:threads]
         self._rooms = rooms + [Rows(width) for _ in range(threads - len(rooms))]
         readers = [_Reader(instead.aggregation if instead else aggregation, instead, room) for room in self._rooms]
@@ -145,10 +146,10 @@ class DuckDBEngine:
             work = zip(readers, accumulators, strict=True)
             for done in [pool.submit(self._drain, reader, partitions, into) for reader, into in work]:
                 done.result()
-        total = accumulators[0].out
-        for accumulator in accumulators[1:]:
-            total += accumulator.out
-        return ExactSums(tuple(total), keys)
+        first, *others = accumulators
+        for accumulator in others:
+            first.merge(accumulator)
+        return ExactSums(tuple(first.out), keys)
 
     def _partitions(self, width: int, unit_capacity: int) -> SimpleQueue[tuple[int, int]]:
         """The vault's ranges of units, finer where rows are wide or threads would be idle."""
@@ -163,7 +164,7 @@ class DuckDBEngine:
                 partitions.put(edge)
         return partitions
 
-    def _drain(self, reader: _Reader, partitions: SimpleQueue[tuple[int, int]], into: Accumulator) -> None:
+    def _drain(self, reader: _Reader, partitions: SimpleQueue[tuple[int, int]], into: Accumulates) -> None:
         """Add partitions until none is left, on a cursor of its own."""
         with self._connection.cursor() as cursor:
             while True:
@@ -184,7 +185,7 @@ class _Reader:
         self._rows = rows
         self._most = _BYTES_AT_ONCE // _row_bytes(rows.width)
 
-    def add_units(self, cursor: duckdb.DuckDBPyConnection, low: int, high: int, into: Accumulator) -> None:
+    def add_units(self, cursor: duckdb.DuckDBPyConnection, low: int, high: int, into: Accumulates) -> None:
         """Add all rows of the units in the range; a range whose rows are too many to hold is cut in two and read anew.
 
         One unit alone needs no order, so it is added piece by piece, however many rows it has.
@@ -215,6 +216,14 @@ class _Reader:
         for column in range(rows.width):
             rows.values[column, start:stop] = batch.column(2 + column).to_numpy()
         rows.count = stop
+
+
+def _accumulator(
+    aggregation: Aggregation, columns: tuple[int, ...], groups: int, priorities: Words | None
+) -> Accumulates:
+    if aggregation.counts_values:
+        return DistinctAccumulator(aggregation.measures[0].l2_bound, groups)
+    return Accumulator(aggregation, columns, groups, priorities)
 
 
 def _product(axes: list[pa.Table]) -> pa.Table:
