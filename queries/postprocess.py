@@ -46,15 +46,26 @@ Cell = int | float | str | bool | None
 
 
 def stored_table(node: PlannedNode, raw: pa.Table) -> pa.Table:
-    """The worker's table in the statement's numbering: keys k<n>, measures m<n> in display units, their noise s<n>."""
+    """The worker's table as it is kept: keys k<place>, measures m<place> in display units, their noise s<place>.
+
+    Places are those of the aggregation, which every statement that asks for it shares; numbers are one statement's own.
+    """
     columns: dict[str, pa.Array] = {}
-    for place, number in enumerate(node.key_numbers):
-        columns[f"k{number}"] = _key(raw.column(f"k{place}"), node.aggregation.keys.expressions[place])
+    for place, expression in enumerate(node.aggregation.keys.expressions):
+        columns[f"k{place}"] = _key(raw.column(f"k{place}"), expression)
     for place, measure in enumerate(node.measures):
         noised = raw.column(f"m{place}").to_numpy()
-        columns[f"m{measure.number}"] = _display(noised, measure)
-        columns[f"s{measure.number}"] = pa.array(np.full(len(noised), measure.standard_error))
+        columns[f"m{place}"] = _display(noised, measure)
+        columns[f"s{place}"] = pa.array(np.full(len(noised), measure.standard_error))
     return pa.table(columns)
+
+
+def statement_table(node: PlannedNode, stored: pa.Table) -> pa.Table:
+    """A stored table under the numbers that this statement has for its keys and measures."""
+    names = {f"k{place}": f"k{number}" for place, number in enumerate(node.key_numbers)}
+    for place, measure in enumerate(node.measures):
+        names |= {f"m{place}": f"m{measure.number}", f"s{place}": f"s{measure.number}"}
+    return stored.rename_columns([names[name] for name in stored.column_names])
 
 
 def empty_table(node: PlannedNode) -> pa.Table:
@@ -64,7 +75,7 @@ def empty_table(node: PlannedNode) -> pa.Table:
         for place, expression in enumerate(node.aggregation.keys.expressions)
     ]
     fields += [(f"m{place}", pa.int64()) for place in range(len(node.measures))]
-    return stored_table(node, pa.schema(fields).empty_table())
+    return statement_table(node, stored_table(node, pa.schema(fields).empty_table()))
 
 
 def answer_columns(outputs: Sequence[Output], table: pa.Table) -> list[dict[str, object]]:

@@ -31,7 +31,7 @@ from queries.errors import (
 )
 from queries.plan import ThresholdKeys
 from queries.planner import PlannedNode, QueryPlan, options_of, plan, price
-from queries.postprocess import answer_columns, answer_rows, empty_table, half_width, stored_table
+from queries.postprocess import answer_columns, answer_rows, empty_table, half_width, statement_table, stored_table
 from queries.schema import Schema
 from queries.vault import Snapshot
 from queries.worker_process import WorkerProcess
@@ -201,7 +201,7 @@ class Answering:
         return outcome
 
     def _release(self, question: _Question, worker: WorkerProcess) -> dict[str, bytes]:
-        """The bought tables by digest, under the statement's numbering."""
+        """The bought tables by digest, as they are stored."""
         found = {}
         for node in question.missing:
             raw = worker.release(node.aggregation, node.loss)
@@ -213,7 +213,8 @@ class Answering:
         tables = {}
         for node in question.plan.nodes:
             stored = question.stored.get(node.name)
-            tables[node.name] = stored.table if stored is not None else bought[node.aggregation.digest]
+            table = stored.table if stored is not None else bought[node.aggregation.digest]
+            tables[node.name] = to_stream(statement_table(node, from_stream(table)))
         try:
             stream = self._engines.of(question.snapshot).postprocess(question.plan.sql, tables)
             return self._written(question, from_stream(stream))

@@ -19,7 +19,7 @@ from queries.engines.duckdb import DuckDBEngine, attach, connect
 from queries.plan import Axis
 from queries.planner import QueryPlan, options_of, plan, price
 from queries.policy import load_policy
-from queries.postprocess import answer_columns, answer_rows, stored_table
+from queries.postprocess import answer_columns, answer_rows, statement_table, stored_table
 from queries.release import release
 from queries.schema import Schema
 from queries.vault import SecretKeys, load_snapshot
@@ -131,7 +131,7 @@ class Retailer:
         tables = {}
         for node in query_plan.nodes:
             raw = release(node.aggregation, node.loss, self.engine)
-            tables[node.name] = _stream(stored_table(node, raw))
+            tables[node.name] = _stream(statement_table(node, stored_table(node, raw)))
         body = self._role.answer(Postprocess(query_plan.sql, tables, 100_000))
         return pa.ipc.open_stream(body).read_all()
 

@@ -16,11 +16,20 @@ from hypothesis import strategies as st
 from queries.errors import PostprocessError
 from queries.plan import WEIGHT_ONE, Kind
 from queries.planner import PlannedNode
-from queries.postprocess import CONFIDENCE, answer_columns, answer_rows, empty_table, half_width, stored_table
+from queries.postprocess import (
+    CONFIDENCE,
+    answer_columns,
+    answer_rows,
+    empty_table,
+    half_width,
+    statement_table,
+    stored_table,
+)
 from queries.rows import Output
 from tests.queries.retailer import planned
 
 BY_DISCOUNT = "SELECT discount, SUM(amount) AS s, COUNT(*) AS n FROM lines GROUP BY discount"
+JOINED = "SELECT COUNT(*) AS a FROM lines AS l JOIN products AS p ON l.product_id = p.product_id"
 
 
 def _node(sql: str) -> PlannedNode:
@@ -62,12 +71,40 @@ def test_counts_are_integers_and_may_be_negative() -> None:
 
 def test_keys_and_measures_are_called_as_the_statement_numbers_them() -> None:
     node = _node(BY_DISCOUNT)
-    table = stored_table(node, _raw(node, [None, -1500, 7], [WEIGHT_ONE] * 3))
+    table = statement_table(node, stored_table(node, _raw(node, [None, -1500, 7], [WEIGHT_ONE] * 3)))
     assert table.column("k0").to_pylist() == [None, Decimal("-1.500"), Decimal("0.007")]
     numbers = {measure.number for measure in node.measures}
     assert set(table.column_names) == {"k0"} | {f"m{n}" for n in numbers} | {f"s{n}" for n in numbers}
     for measure in node.measures:
         assert table.column(f"s{measure.number}").to_pylist() == [measure.standard_error] * 3
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("SELECT COUNT(*) AS a, SUM(amount) AS b FROM lines", "SELECT SUM(amount) AS b, COUNT(*) AS a FROM lines"),
+        (
+            "SELECT COUNT(*) AS a, AVG(discount) AS b FROM lines GROUP BY note, pieces",
+            "SELECT AVG(discount) AS b, COUNT(*) AS a FROM lines GROUP BY pieces, note",
+        ),
+        (
+            f"{JOINED} GROUP BY p.product_id, store_id",
+            f"{JOINED} GROUP BY l.product_id, store_id",
+        ),
+    ],
+)
+def test_one_release_is_stored_alike_whichever_statement_bought_it(one: str, other: str) -> None:
+    bought, again = _node(one), _node(other)
+    assert bought.aggregation.digest == again.aggregation.digest
+    stored = stored_table(bought, _one_row(bought))
+    assert stored.equals(stored_table(again, _one_row(again)))
+    assert [measure.number for measure in bought.measures] != [measure.number for measure in again.measures] or (
+        bought.key_numbers != again.key_numbers
+    )
+    for node in (bought, again):
+        table = statement_table(node, stored)
+        for measure in node.measures:
+            assert table.column(f"s{measure.number}").to_pylist() == [measure.standard_error]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +118,7 @@ def test_keys_and_measures_are_called_as_the_statement_numbers_them() -> None:
 def test_the_empty_table_has_the_columns_of_a_full_one(sql: str) -> None:
     node = _node(sql)
     table = empty_table(node)
-    full = stored_table(node, _one_row(node))
+    full = statement_table(node, stored_table(node, _one_row(node)))
     assert table.num_rows == 0
     assert table.schema == full.schema
 
