@@ -15,6 +15,7 @@ from queries.aggregates import Asked, Node
 from queries.bounds import declared_bound
 from queries.domains import Domain, public_keys
 from queries.errors import IllegalPlanError, PlanTooLargeError, PriceError, QueryNotPrivateError
+from queries.expected import ExpectedError, KeyColumn, Noise, expected_errors, key_columns
 from queries.fan_out import check_fan_out
 from queries.mechanisms import Mechanism, build
 from queries.parse import DIALECT, parse
@@ -62,7 +63,8 @@ class Options:
 class PlannedMeasure:
     """A measure of the node: its number in the SQL that is left over, what it is, and its noise in display units.
 
-    `columns` are the output columns that it goes into.
+    `columns` are the output columns that it goes into; `source` says where the bound comes from: "stated" in the
+    request, "policy", or "default", the most that a unit can add.
     """
 
     number: int
@@ -71,6 +73,7 @@ class PlannedMeasure:
     scale: int
     l2_bound: Fraction
     standard_error: float
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +87,31 @@ class PlannedNode:
     key_numbers: tuple[int, ...]
     measures: tuple[PlannedMeasure, ...]
     groups: int | None  # None where a threshold decides
-    tree: Tree | None = None  # then `measures` has the counts of its nodes, which go into no column
+    tree: Tree | None = None  # then the one measure is that of the counts of its nodes
 
     @property
     def loss(self) -> PrivacyLoss:
         return self.mechanism.loss
 
+    @property
+    def noise(self) -> Noise:
+        """The standard errors of the measures by number, before private rows are read: none of quantiles."""
+        measures = self.measures if self.tree is None else ()
+        return Noise(self.name, {measure.number: measure.standard_error for measure in measures}, self.groups)
+
 
 @dataclass(frozen=True, slots=True)
 class QueryPlan:
-    """Everything that one statement needs: its releases, its price, and the SQL over them."""
+    """Everything that one statement needs: its releases, its price, and the SQL over them.
+
+    `errors` and `keys` say of the columns of the result what is known of them beforehand.
+    """
 
     nodes: tuple[PlannedNode, ...]
     columns: tuple[Output, ...]
     sql: str
+    errors: tuple[ExpectedError, ...] = ()
+    keys: tuple[KeyColumn, ...] = ()
 
     @property
     def loss(self) -> PrivacyLoss:
@@ -148,7 +162,11 @@ def _plan(statement: Statement, schema: Schema, rho_nano: int, options: Options,
         for number, draft in enumerate(drafts)
         for node in draft.finish(f"released_{number}", rho_nano * draft.parts // parts)
     )
-    return QueryPlan(nodes, statement.rows.columns, statement.rows.tree.sql(dialect=DIALECT))
+    rows = statement.rows
+    noise = {table: [node.noise for node in nodes if node.table == table] for table in {node.table for node in nodes}}
+    errors = expected_errors(rows.tree, rows.columns, noise)
+    keys = key_columns(rows.tree, rows.columns, noise)
+    return QueryPlan(nodes, rows.columns, rows.tree.sql(dialect=DIALECT), errors, keys)
 
 
 def _check_aliases(nodes: tuple[Node, ...], options: Options) -> None:
@@ -203,7 +221,7 @@ class _Draft:
             mechanism = build(aggregation)
         order = [number for _, numbers in blocks for number in numbers]
         planned = tuple(
-            self._planned(number, measure, scale)
+            self._planned((number,), measure, scale)
             for number, measure, scale in zip(order, aggregation.measures, mechanism.scales(), strict=True)
         )
         return PlannedNode(table, table, aggregation, mechanism, key_numbers, planned, self._groups)
@@ -269,15 +287,14 @@ class _Draft:
             aggregation = part.aggregation(keys, rho_nano, self._schema.policy.max_units)
             mechanism = build(aggregation)
         (scale,) = mechanism.scales()
-        measures = () if part.tree else (self._planned(numbers[0], part.measure, scale),)
-        return PlannedNode(name, table, aggregation, mechanism, key_numbers, measures, self._groups, part.tree)
+        measure = self._planned(numbers, part.measure, scale)
+        return PlannedNode(name, table, aggregation, mechanism, key_numbers, (measure,), self._groups, part.tree)
 
-    def _planned(self, number: int, measure: Measure, scale: float) -> PlannedMeasure:
-        unit = 10**measure.scale
-        columns = tuple(sorted(self._node.aliases.get(number, ())))
-        return PlannedMeasure(
-            number, columns, measure.kind, measure.scale, Fraction(measure.l2_bound, unit), scale / WEIGHT_ONE / unit
-        )
+    def _planned(self, numbers: tuple[int, ...], measure: Measure, scale: float) -> PlannedMeasure:
+        number, unit = numbers[0], 10**measure.scale
+        columns = tuple(sorted({alias for each in numbers for alias in self._node.aliases.get(each, ())}))
+        bound, error = Fraction(measure.l2_bound, unit), scale / WEIGHT_ONE / unit
+        return PlannedMeasure(number, columns, measure.kind, measure.scale, bound, error, self._source(number))
 
     def _count_groups(self, size_of: SizeOf) -> int | None:
         if self._domains is None:
@@ -356,6 +373,14 @@ class _Draft:
             low, high = math.floor(given[0] * unit), math.ceil(given[1] * unit)
             return max(-VALUE_LIMIT, low), min(VALUE_LIMIT, high)
         return -VALUE_LIMIT, VALUE_LIMIT
+
+    def _source(self, number: int) -> str:
+        asked, aliases = self._node.measures[number], self._node.aliases.get(number, set())
+        if any(_of(given, aliases) is not None for given in (self._options.bounds_per_group, self._options.l2_bounds)):
+            return "stated"
+        name = None if asked.kind is MeasureKind.SUM else asked.kind.value
+        is_declared = name is None or any(bound.measure.split()[0] == name for bound in self._schema.policy.bounds)
+        return "policy" if is_declared and self._declared_bound(asked, aliases) != 1 else "default"
 
     def _declared_bound(self, asked: Asked, aliases: set[str]) -> Fraction:
         bound = declared_bound(asked, self._node, self._schema, self._groups)

@@ -86,7 +86,7 @@ def _columns(node: PlannedNode, stored: pa.Table) -> dict[str, pa.Array]:
         stored = stored.take(pa.array(np.arange(0, stored.num_rows, node.tree.grid.nodes)))
     for place, number in enumerate(node.key_numbers):
         columns[f"k{number}"] = _key(stored.column(f"k{place}"), node.aggregation.keys.expressions[place])
-    for place, measure in enumerate(node.measures):
+    for place, measure in enumerate(node.measures if node.tree is None else ()):
         columns[f"m{measure.number}"] = _display(stored.column(f"m{place}").to_numpy(), measure)
         deviation = stored.column(f"s{place}").to_numpy() / (WEIGHT_ONE * 10**measure.scale)
         columns[f"s{measure.number}"] = pa.array(deviation)

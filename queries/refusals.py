@@ -160,6 +160,14 @@ _ROWS = (
         "USING (product_id) WHERE brand = 'Private'`.",
     ),
     Refusal(
+        "target-not-plain",
+        "A target for an error that is not known before data are read. The error of a ratio, an average or a product "
+        "depends on the values that are released; where a key is a factor, it depends on the group.",
+        "SELECT AVG(amount) AS mean FROM purchases",
+        "Give a target for a sum or a count: `SELECT SUM(amount) AS spend FROM purchases`. Or give epsilon.",
+        {"target": {"error": 1}},
+    ),
+    Refusal(
         "too-complex",
         "The statement is more than can be planned: too many tables, expressions too large or too deeply nested, "
         "or aliases of aliases that stand for very much.",
@@ -193,7 +201,7 @@ _ROWS = (
     ),
     Refusal(
         "unknown-alias",
-        "The options name a column that is no aggregate of the statement.",
+        "The options name a column that is no aggregate of the statement, or the target one that is not in its result.",
         "SELECT SUM(amount) AS spend FROM purchases",
         "Name the output column: `spend`.",
         {"options": {"l2_bound": {"amount": 3000}}},

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -19,7 +19,7 @@ from importlib.metadata import version
 import structlog
 
 from budgets.errors import BudgetExhaustedError, TooManyFailuresError, UnknownAccountError
-from budgets.ledger import Claim, Ledger, Outcome, StoredRelease
+from budgets.ledger import Balance, Claim, Ledger, Outcome, StoredRelease
 from budgets.privacy_loss import PrivacyLoss
 from queries.errors import (
     EngineUnavailableError,
@@ -29,10 +29,10 @@ from queries.errors import (
     ReleaseFailedError,
     SqlSyntaxError,
 )
-from queries.plan import ThresholdKeys
 from queries.planner import PlannedNode, QueryPlan, options_of, plan, price
-from queries.postprocess import answer_columns, answer_rows, empty_table, half_width, statement_tables, stored_table
+from queries.postprocess import answer_columns, answer_rows, empty_table, statement_tables, stored_table
 from queries.schema import Schema
+from queries.targets import Target, most_epsilon, rho_for
 from queries.vault import Snapshot
 from queries.worker_process import WorkerProcess
 from service.accounts import epsilon_text, plain
@@ -40,6 +40,8 @@ from service.arrow import from_stream, to_stream
 from service.catalogue import Catalogue
 from service.engines import Engines
 from service.problems import MEDIA_TYPE, PROBLEM_TYPES, Problem
+from service.quotes import Offer, Quote, quote_of
+from service.release_documents import release_document
 from service.remembered import Remembered
 from service.settings import Settings
 
@@ -80,6 +82,7 @@ class QueryRequest:
     reuse: str
     purpose: str | None
     options: Mapping[str, object]
+    target: Target | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,10 @@ class _Question:
     snapshot: Snapshot
     plan: QueryPlan
     stored: Mapping[str, StoredRelease]  # by the node's name
+
+    @property
+    def schema(self) -> Schema:
+        return Schema(self.snapshot.policy, self.request.purpose)
 
     @property
     def missing(self) -> tuple[PlannedNode, ...]:
@@ -131,26 +138,25 @@ class Answering:
         for name in catalogue.names():
             self._engines.of(self._snapshot(name))
 
-    def quote(self, person: Person, request: QueryRequest) -> dict[str, object]:
+    def quote(self, person: Person, request: QueryRequest) -> Quote:
         """What the question would cost and how exact the answer would be. Reads no private row and spends nothing."""
         question = self._question(person, request)
-        self._try_out(question)
-        account = self._ledger.balance(_account(question))
-        left = account.remaining
-        return {
-            "status": "quote",
-            "dataset": request.dataset,
-            "snapshot": question.snapshot.id,
-            "cost": self._cost(question),
-            "affordable": question.loss.fits_within(left),
-            "remaining": self._loss_document(question.snapshot, left),
-            "stored": sorted({release.query_id for release in question.stored.values()}),
-            "columns": [
-                {"name": output.name, "role": output.role, "has_interval": output.error is not None}
-                for output in question.plan.columns
-            ],
-            "releases": [_node_document(node, stored=node.name in question.stored) for node in question.plan.nodes],
-        }
+        schema, most = question.schema, most_epsilon(question.schema, request.max_epsilon)
+        return quote_of(
+            Offer(
+                snapshot=question.snapshot,
+                schema=schema,
+                plan=question.plan,
+                stored=question.stored,
+                loss=question.loss,
+                cost=self._cost(question),
+                described=self._try_out(question),
+                documents=_node_documents(question),
+                path=self._path(_account(question)),
+                limit_nano=price(schema, most, None, most),
+                target=request.target,
+            )
+        )
 
     def answer(self, person: Person, request: QueryRequest, idempotency_key: str, request_digest: str) -> Answered:
         """The answer, durable together with its charge. Refusals are raised before anything is reserved."""
@@ -254,10 +260,15 @@ class Answering:
     def _plan(self, snapshot: Snapshot, request: QueryRequest) -> QueryPlan:
         """The plan of a request: a pure function of the request and the snapshot's public facts."""
         schema = Schema(snapshot.policy, request.purpose)
-        rho_nano = price(schema, request.epsilon, request.rho, request.max_epsilon)
         options, size_of = options_of(request.options), self._engines.of(snapshot).domain_size
-        key = (snapshot.id, request.sql, repr(sorted(request.params.items())), request.purpose, rho_nano, repr(options))
-        return self._plans.get(key, lambda: plan(request.sql, request.params, schema, rho_nano, options, size_of))
+        key = (snapshot.id, request.sql, repr(sorted(request.params.items())), request.purpose, repr(options))
+
+        def plan_at(rho_nano: int) -> QueryPlan:
+            return self._plans.get(
+                (*key, rho_nano), lambda: plan(request.sql, request.params, schema, rho_nano, options, size_of)
+            )
+
+        return plan_at(_rho_nano(request, schema, plan_at))
 
     def _snapshot(self, dataset: str) -> Snapshot:
         snapshot = self._catalogue.snapshot(dataset)
@@ -265,14 +276,22 @@ class Answering:
             raise QueryNotPrivateError("unknown-dataset", "There is no such dataset.")
         return snapshot
 
-    def _try_out(self, question: _Question) -> None:
-        """Run everything on empty tables: an error in SQL must show before it costs anything."""
+    def _path(self, account_id: str | None) -> tuple[Balance, ...]:
+        """The balances of the account and of those above it: all of them pay."""
+        found = []
+        while account_id is not None:
+            found.append(self._ledger.balance(account_id))
+            account_id = found[-1].account.parent
+        return tuple(found)
+
+    def _try_out(self, question: _Question) -> list[dict[str, object]]:
+        """The columns of the answer, by running everything on empty tables: an error in SQL must cost nothing."""
         engines = self._engines.of(question.snapshot)
         for node in question.missing:
             engines.prepare(node.aggregation)
         empty = statement_tables(question.plan.nodes, {node.name: empty_table(node) for node in question.plan.nodes})
         tables = {name: to_stream(table) for name, table in empty.items()}
-        answer_columns(question.plan.columns, engines.try_out(question.plan.sql, tables))
+        return answer_columns(question.plan.columns, engines.try_out(question.plan.sql, tables))
 
     def _cost(self, question: _Question) -> dict[str, object]:
         reused = sorted({release.query_id for release in question.stored.values()})
@@ -304,7 +323,7 @@ class Answering:
             "account": _account(question),
             "issued_at": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
             "sql": question.request.sql,
-            "releases": [_node_document(node, stored=node.name in question.stored) for node in question.plan.nodes],
+            "releases": _node_documents(question),
             "charged": self._loss_document(question.snapshot, question.loss),
             "guarantee": self._guarantee(question.snapshot),
             "software": _SOFTWARE,
@@ -325,31 +344,15 @@ def _releases(question: _Question, tables: Mapping[str, bytes]) -> tuple[StoredR
     )
 
 
-def _node_document(node: PlannedNode, *, stored: bool) -> dict[str, object]:
-    """What an auditor needs of one release: question, keys, bounds, noise and price. Public: from the plan alone."""
-    keys = node.aggregation.keys
-    document: dict[str, object] = {
-        "digest": node.aggregation.digest,
-        "stored": stored,
-        "keys": "threshold" if isinstance(keys, ThresholdKeys) else "public",
-        "groups": node.groups,
-        "mechanism": "discrete Gaussian on L2-clipped sums",
-        "rho": plain(Fraction(node.loss.rho_nano, 10**9)),
-        "delta": plain(Fraction(node.loss.delta_atto, 10**18)),
-        "measures": [
-            {
-                "kind": measure.kind.value,
-                "columns": list(measure.columns),
-                "l2_bound": plain(measure.l2_bound),
-                "standard_error": float(f"{measure.standard_error:.6g}"),
-                "interval_half_width": float(f"{half_width(measure.standard_error):.6g}"),
-            }
-            for measure in node.measures
-        ],
-    }
-    if isinstance(keys, ThresholdKeys):
-        document["max_groups_contributed"] = keys.max_groups
-    return document
+def _rho_nano(request: QueryRequest, schema: Schema, plan_at: Callable[[int], QueryPlan]) -> int:
+    """The price of a request: as it is given, or as its target needs."""
+    if request.target is not None:
+        return rho_for(request.target, plan_at, schema, request.max_epsilon)
+    return price(schema, request.epsilon, request.rho, request.max_epsilon)
+
+
+def _node_documents(question: _Question) -> list[dict[str, object]]:
+    return [release_document(node, stored=node.name in question.stored) for node in question.plan.nodes]
 
 
 def _description(question: _Question) -> dict[str, str]:

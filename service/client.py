@@ -89,6 +89,47 @@ class Result:
         return f"<table><caption>{price}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{rest}"
 
 
+class Quote(dict[str, Any]):
+    """What a question would cost and how exact its answer would be: the JSON document, shown as a table."""
+
+    @property
+    def cost(self) -> dict[str, Any]:
+        """What would be charged: `epsilon`, `delta`, `rho`, and `reused_from` where a stored answer is free."""
+        return dict(self["cost"])
+
+    @property
+    def columns(self) -> list[dict[str, Any]]:
+        """Name, type and role of each column, with its standard error and 95% half width where these are known."""
+        return list(self["columns"])
+
+    @property
+    def prices(self) -> list[dict[str, Any]]:
+        """Other prices, and the half widths that they give."""
+        return list(self["prices"])
+
+    def errors(self) -> dict[str, str]:
+        """What is known of each estimate's error, in words."""
+        return {c["name"]: error_text(c) for c in self.columns if c["role"] == "estimate"}
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{escape(name)}</td><td>{escape(text)}</td></tr>" for name, text in self.errors().items()
+        )
+        price = f"ε {escape(str(self.cost.get('epsilon')))} would be charged"
+        head = "<tr><th>column</th><th>error (95%)</th></tr>"
+        return f"<table><caption>{price}</caption><thead>{head}</thead><tbody>{rows}</tbody></table>"
+
+
+def error_text(column: Mapping[str, Any]) -> str:
+    """The half width of a quoted column's interval, or why it is not known."""
+    width, largest = column["interval_half_width"], column["largest_interval_half_width"]
+    if width is None:
+        return str(column["unknown"]).replace("-", " ")
+    if largest is None:
+        return f"± {width:,.6g} and more in subtotals"
+    return f"± {width:,.6g}" + (f", ± {largest:,.6g} at most in subtotals" if largest > width else "")
+
+
 class Client:
     """One connection to a service with one key; close it, or use it in a `with` statement."""
 
@@ -105,7 +146,7 @@ class Client:
         dataset: str = "journey",
         epsilon: float | str | None = None,
         idempotency_key: str | None = None,
-        **members: Any,  # noqa: ANN401  # The members of the HTTP body that have no name here: params, rho, options …
+        **members: Any,  # noqa: ANN401  # The other members of the HTTP body: params, rho, target, options …
     ) -> Result:
         """The answer to one question; it is charged, unless a stored answer serves.
 
@@ -121,10 +162,10 @@ class Client:
         dataset: str = "journey",
         epsilon: float | str | None = None,
         **members: Any,  # noqa: ANN401  # As in `query`.
-    ) -> dict[str, Any]:
+    ) -> Quote:
         """The price and the expected error of a question, free."""
         body = {**_body(sql, dataset, epsilon, members), "dry_run": True}
-        return dict(self._call("POST", "/v1/queries", json=body))
+        return Quote(self._call("POST", "/v1/queries", json=body))
 
     def result(self, query_id: str) -> Result:
         """The stored answer of an earlier question."""

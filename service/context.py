@@ -14,13 +14,14 @@ from service.api_keys import ApiKeys
 from service.catalogue import Catalogue
 from service.limits import PersonSlots
 from service.metrics import Metrics
+from service.quotes import Quote
 from service.settings import Settings
 
 
 class Answers(Protocol):
     """The part of `Answering` that the API uses; both calls block, and both refuse before anything is reserved."""
 
-    def quote(self, person: Person, request: QueryRequest) -> dict[str, object]: ...
+    def quote(self, person: Person, request: QueryRequest) -> Quote: ...
 
     def answer(self, person: Person, request: QueryRequest, idempotency_key: str, request_digest: str) -> Answered: ...
 

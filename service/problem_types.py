@@ -147,8 +147,8 @@ _ROWS: Final = (
         "invalid-price",
         422,
         "The price can't be paid as named",
-        "Epsilon or rho is too small, too large, or both were given.",
-        "Give one of epsilon and rho, within the limits of the dataset.",
+        "Epsilon or rho is too small or too large.",
+        "Give one of epsilon, rho and target, within the limits of the dataset.",
     ),
     ProblemType(
         "max-epsilon-exceeded",
@@ -156,7 +156,7 @@ _ROWS: Final = (
         "The query costs more than its limit",
         "The price is above `max_epsilon` of the request or above the dataset's limit for one query. Nothing was "
         "charged.",
-        "Ask with a smaller epsilon, or raise max_epsilon where the dataset allows it.",
+        "Ask with a smaller epsilon or a wider target, or raise max_epsilon where the dataset allows it.",
     ),
     ProblemType(
         "idempotency-key-reused",

@@ -48,12 +48,6 @@ class Answer(Body):
     receipt: dict[str, Any]
 
 
-class Quote(Body):
-    """What a question would cost and how exact its answer would be."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-
 class QuerySummary(Body):
     """One query without its answer."""
 

@@ -21,6 +21,8 @@ from pydantic import (
     model_validator,
 )
 
+from queries.targets import Target
+
 SQL_BYTES_MAX: Final = 16 * 1024
 _LEAST, _MOST = Decimal("1e-9"), Decimal("1e6")
 _DIGITS_MAX: Final = 40
@@ -66,6 +68,14 @@ def probability(value: object) -> Fraction:
     number = exact_number(value)
     if not 0 < number < 1:
         raise ValueError("must be above 0 and below 1")
+    return number
+
+
+def confidence(value: object) -> Fraction:
+    """An exact number from 0.5 to 0.999."""
+    number = exact_number(value)
+    if not Fraction(1, 2) <= number <= Fraction(999, 1000):
+        raise ValueError("must be from 0.5 to 0.999")
     return number
 
 
@@ -122,6 +132,19 @@ Probability = Annotated[
         {"anyOf": [{**_NUMBER_SCHEMA, "exclusiveMaximum": 1}, {"type": "string", "pattern": r"^0?\.[0-9]{1,30}$"}]}
     ),
 ]
+Confidence = Annotated[
+    Fraction,
+    PlainValidator(confidence),
+    _as_text,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0.5, "maximum": 0.999},
+                {"type": "string", "pattern": r"^0\.[5-9][0-9]{0,2}$"},
+            ]
+        }
+    ),
+]
 Number = Annotated[
     Fraction,
     PlainValidator(exact_number),
@@ -160,6 +183,20 @@ class QueryOptions(Strict):
     group_selection_strategy: Literal["PUBLIC_GROUPS", "THRESHOLD"] | None = None
 
 
+class TargetBody(Strict):
+    """A wanted accuracy in place of a price: the least price that gives it is taken."""
+
+    error: Magnitude = Field(
+        description="The half width of the interval that no row may exceed, in the column's own units.", examples=[50]
+    )
+    confidence: Confidence = Field(
+        default=Fraction(95, 100), description="Of that interval; the answer shows 95% intervals whatever it is."
+    )
+    column: OutputName | None = Field(
+        default=None, description="The output column; without it all whose error is known beforehand."
+    )
+
+
 class QueryBody(Strict):
     """One question: SQL, what may be paid for it, and how."""
 
@@ -171,8 +208,9 @@ class QueryBody(Strict):
     params: dict[Name, Parameter] = Field(
         default_factory=dict, max_length=100, description="Values of `$name` in the SQL."
     )
-    epsilon: Price | None = Field(default=None, description="Price of the whole query; or give rho.")
-    rho: Price | None = Field(default=None, description="Price in zCDP's rho; or give epsilon.")
+    epsilon: Price | None = Field(default=None, description="Price of the whole query; or give rho, or target.")
+    rho: Price | None = Field(default=None, description="Price in zCDP's rho; or give epsilon, or target.")
+    target: TargetBody | None = Field(default=None, description="A wanted accuracy; or give epsilon, or rho.")
     max_epsilon: Price | None = Field(default=None, description="Refuse the query if it would cost more.")
     dry_run: bool = Field(default=False, description="Only say what it would cost and how exact it would be: free.")
     reuse: Literal["prefer", "never"] = Field(
@@ -185,16 +223,25 @@ class QueryBody(Strict):
 
     @model_validator(mode="after")
     def _one_price(self) -> Self:
-        if self.epsilon is not None and self.rho is not None:
-            raise ValueError("give epsilon or rho, not both")
+        if sum(price is not None for price in (self.epsilon, self.rho, self.target)) > 1:
+            raise ValueError("give one of epsilon, rho and target")
         return self
 
     def digest(self) -> str:
         """SHA-256, hex, of the canonical request: the same question written differently has the same digest."""
         document = self.model_dump(mode="json", exclude={"dry_run"})
+        if self.target is None:
+            del document["target"]  # as in requests that were made before there were targets
         document["params"] = {name: [type(value).__name__, str(value)] for name, value in self.params.items()}
         canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def wanted(self) -> Target | None:
+        """The accuracy that was asked for; the column's name in lower case, as the answer writes it."""
+        if self.target is None:
+            return None
+        column = None if self.target.column is None else self.target.column.lower()
+        return Target(self.target.error, self.target.confidence, column)
 
     def option_values(self) -> Mapping[str, object]:
         """The options that were given, numbers as exact fractions."""

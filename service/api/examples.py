@@ -33,7 +33,75 @@ ANSWER: Final[dict[str, Any]] = {
     "rows": [{"department": "GROCERY", "spend": 2316394.2, "spend_lower": 2231900.1, "spend_upper": 2400888.3}],
     "receipt": RECEIPT,
 }
-QUOTE: Final[dict[str, Any]] = {"cost": _COST, "columns": ANSWER["columns"], "standard_error": {"spend": "43112.20"}}
+QUOTE: Final[dict[str, Any]] = {
+    "status": "quote",
+    "dataset": "journey",
+    "snapshot": "20261123T081500Z-5f2c",
+    "cost": {"epsilon": "0.701617", "delta": "0", "rho": "0.012292669", "reused_from": None},
+    "target": {"error": "50000", "confidence": "0.95", "column": "spend", "interval_half_width": 49999.9984263},
+    "affordable": True,
+    "remaining": {"epsilon": "7.999999", "delta": "0.0000002", "rho": "1.037818234"},
+    "repeats": 84,
+    "stored": {"complete": False, "queries": []},
+    "columns": [
+        {
+            "name": "department",
+            "type": "VARCHAR",
+            "role": "dimension",
+            "confidence": None,
+            "standard_error": None,
+            "interval_half_width": None,
+            "largest_interval_half_width": None,
+            "unknown": None,
+        },
+        {
+            "name": "spend",
+            "type": "DECIMAL(19,2)",
+            "role": "estimate",
+            "confidence": 0.95,
+            "standard_error": 25510.6630741,
+            "interval_half_width": 49999.9984263,
+            "largest_interval_half_width": 49999.9984263,
+            "unknown": None,
+        },
+    ],
+    "releases": [
+        {
+            "digest": "06e2a64bdf1863d689a78d230d15792f305e59898152db32c18e79d449c4608c",
+            "stored": False,
+            "keys": "public",
+            "key_sources": [{"columns": ["department"], "source": "values of department in the public table products"}],
+            "groups": 32,
+            "max_groups_contributed": None,
+            "threshold": None,
+            "mechanism": "discrete Gaussian on L2-clipped sums",
+            "rho": "0.012292669",
+            "delta": "0",
+            "measures": [
+                {
+                    "kind": "sum",
+                    "columns": ["spend"],
+                    "l2_bound": "4000",
+                    "bound_source": "policy",
+                    "standard_error": 25510.6630741,
+                    "interval_half_width": 49999.9984263,
+                    "clipping": {
+                        "possible": True,
+                        "explanation": "A household that adds more than 4,000.00 to one group (more than 4 rows of "
+                        "1,000.00, the largest value) is scaled down. One that adds at most 4,000.00 in all groups "
+                        "together is not.",
+                    },
+                }
+            ],
+        }
+    ],
+    "prices": [
+        {"epsilon": "0.485292", "rho": "0.006146335", "interval_half_widths": {"spend": 70710.673017}},
+        {"epsilon": "0.701617", "rho": "0.012292669", "interval_half_widths": {"spend": 49999.9984263}},
+        {"epsilon": "1.015661", "rho": "0.024585338", "interval_half_widths": {"spend": 35355.3379466}},
+        {"epsilon": "1.473205", "rho": "0.049170676", "interval_half_widths": {"spend": 24999.9992132}},
+    ],
+}
 HISTORY_ITEM: Final[dict[str, Any]] = {
     "id": "q_01kaqv9d3m2w8xk4",
     "dataset": "journey",

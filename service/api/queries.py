@@ -18,8 +18,9 @@ from service.auth import allow
 from service.context import Context, context_of
 from service.problems import ProblemError
 from service.query_record import record_document
+from service.quotes import Quote
 from service.request_body import body_of
-from service.responses import Answer, HistoryPage, QuerySummary, Quote, problems
+from service.responses import Answer, HistoryPage, QuerySummary, problems
 from service.schemas import QueryBody
 from service.time_grid import on_time_grid
 
@@ -52,6 +53,7 @@ Here = Annotated[Context, Depends(context_of)]
             "too-large",
             "unsupported-media-type",
             "query-not-private",
+            "max-epsilon-exceeded",
             "too-many-requests",
             "release-failed",
         ),
@@ -78,7 +80,7 @@ async def ask(
             quote = await anyio.to_thread.run_sync(
                 here.answers.quote, person, _question(body), limiter=here.query_slots
             )
-        return JSONResponse(quote)
+        return JSONResponse(quote.model_dump(mode="json"))
     key = _idempotency_key(idempotency_key, request)
     outcome = await anyio.to_thread.run_sync(_replayed, here, person, body, key)
     if outcome is None:
@@ -207,6 +209,7 @@ def _question(body: QueryBody) -> QueryRequest:
         reuse=body.reuse,
         purpose=body.purpose,
         options=body.option_values(),
+        target=body.wanted(),
     )
 
 

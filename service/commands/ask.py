@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from service.client import Client, connect
+from service.client import Client, Quote, connect, error_text
 from service.client_errors import KvittoError, QueryNotPrivateError
 from service.commands.screen import err, fail, out, print_table
 
@@ -16,6 +16,13 @@ Url = Annotated[str, typer.Option(envvar="KVITTO_URL", help="Address of the serv
 Key = Annotated[str, typer.Option(envvar="KVITTO_KEY", help="API key; better given in the environment than here.")]
 Dataset = Annotated[str, typer.Option(help="The dataset asked.")]
 Epsilon = Annotated[str | None, typer.Option(help="Price of the whole query; default: the dataset's.")]
+Error = Annotated[
+    str | None,
+    typer.Option(
+        help="In place of a price: the half width that no 95% interval may exceed; 50@0.99 for another confidence."
+    ),
+]
+Column = Annotated[str | None, typer.Option(help="The column that --error is about; default: all that are known.")]
 Sql = Annotated[str, typer.Argument(help="One SELECT statement.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the whole JSON document.")]
 _LOCAL = "http://localhost:8000"
@@ -31,10 +38,13 @@ def query_command(
     url: Url = _LOCAL,
     dataset: Dataset = "journey",
     epsilon: Epsilon = None,
+    error: Error = None,
+    column: Column = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask a question; it is charged."""
-    result = _call(url, key, lambda client: client.query(sql, dataset=dataset, epsilon=epsilon))
+    wanted = _wanted(error, column)
+    result = _call(url, key, lambda client: client.query(sql, dataset=dataset, epsilon=epsilon, **wanted))
     if as_json:
         out.print_json(json.dumps(result.body))
         return
@@ -43,10 +53,70 @@ def query_command(
 
 
 def quote_command(
-    sql: Sql, *, key: Key, url: Url = _LOCAL, dataset: Dataset = "journey", epsilon: Epsilon = None
+    sql: Sql,
+    *,
+    key: Key,
+    url: Url = _LOCAL,
+    dataset: Dataset = "journey",
+    epsilon: Epsilon = None,
+    error: Error = None,
+    column: Column = None,
+    as_json: AsJson = False,
 ) -> None:
     """What a question would cost and how exact its answer would be: free."""
-    out.print_json(json.dumps(_call(url, key, lambda client: client.quote(sql, dataset=dataset, epsilon=epsilon))))
+    wanted = _wanted(error, column)
+    quote = _call(url, key, lambda client: client.quote(sql, dataset=dataset, epsilon=epsilon, **wanted))
+    if as_json:
+        out.print_json(json.dumps(quote))
+        return
+    _print_quote(quote)
+
+
+def _wanted(error: str | None, column: str | None) -> dict[str, Any]:
+    """The member `target` of the request, if an error is given."""
+    if error is None:
+        if column is not None:
+            fail("--column says more of --error, which is missing.")
+        return {}
+    size, _, confidence = error.partition("@")
+    given = {"error": size, "confidence": confidence or None, "column": column}
+    return {"target": {name: value for name, value in given.items() if value is not None}}
+
+
+def _print_quote(quote: Quote) -> None:
+    columns = [
+        {**each, "error (95%)": error_text(each) if each["role"] == "estimate" else None} for each in quote.columns
+    ]
+    print_table(["name", "type", "role", "error (95%)"], columns)
+    for release in quote["releases"]:
+        print_table(["columns", "bound", "from", "clips"], [_bound(measure) for measure in release["measures"]])
+        for keys in release["key_sources"]:
+            out.print(f"{', '.join(keys['columns']) or 'keys that are not shown'}: {keys['source']}")
+    names = sorted({name for price in quote.prices for name in price["interval_half_widths"]})
+    if names:
+        widths = [price["interval_half_widths"] for price in quote.prices]
+        rows = [
+            {"epsilon": price["epsilon"], **{name: f"± {width[name]:,.6g}" for name in names}}
+            for price, width in zip(quote.prices, widths, strict=True)
+        ]
+        print_table(["epsilon", *names], rows)
+    out.print(_price_line(quote))
+
+
+def _bound(measure: dict[str, Any]) -> dict[str, str]:
+    return {
+        "columns": ", ".join(measure["columns"]) or measure["kind"],
+        "bound": measure["l2_bound"],
+        "from": measure["bound_source"],
+        "clips": measure["clipping"]["explanation"],
+    }
+
+
+def _price_line(quote: Quote) -> str:
+    if quote["repeats"] is None:
+        return "epsilon 0: this is free" + (", the answer is stored." if quote["stored"]["complete"] else ".")
+    left = f"enough is left for {quote['repeats']:,}" if quote["affordable"] else "more than is left"
+    return f"epsilon {quote.cost['epsilon']} would be charged: {left}."
 
 
 @budget_app.command("show")

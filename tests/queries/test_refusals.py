@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import ast
 import re
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from queries.errors import QueryNotPrivateError
 from queries.plan import Axis
-from queries.planner import options_of, plan, price
+from queries.planner import QueryPlan, options_of, plan, price
 from queries.policy import load_policy
 from queries.refusals import REFUSALS, Refusal, page
 from queries.schema import Schema
+from queries.targets import Target, rho_for
 from service.demo import demo_policy
 from tests.architecture.source_tree import ROOT, modules, name_of, parse
 
@@ -93,8 +95,16 @@ def test_an_example_gets_its_code(refusal: Refusal) -> None:
         return
     params, options = (dict(refusal.members.get(name, {})) for name in ("params", "options"))  # type: ignore[call-overload]  # Mappings: written so.
     rho_nano = price(_SCHEMA, None, None, None)
+
+    def plan_at(nano: int) -> QueryPlan:
+        return plan(refusal.sql, params, _SCHEMA, nano, options_of(options), _no_sizes)
+
+    def planned() -> QueryPlan:
+        wanted = "target" in refusal.members
+        return plan_at(rho_for(Target(Fraction(1)), plan_at, _SCHEMA, None) if wanted else rho_nano)
+
     with pytest.raises(QueryNotPrivateError) as raised:
-        plan(refusal.sql, params, _SCHEMA, rho_nano, options_of(options), _no_sizes)
+        planned()
     assert raised.value.code == refusal.code
 
 

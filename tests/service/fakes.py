@@ -14,6 +14,8 @@ from queries.errors import QueryNotPrivateError
 from queries.policy import Policy, load_policy
 from service.accounts import person_account_id
 from service.answering import Answered, Person, QueryRequest
+from service.api import examples
+from service.quotes import Quote
 
 POLICY_TEXT = """
 dataset: shop
@@ -92,10 +94,11 @@ class FakeAnswering:
         self.requests: list[QueryRequest] = []
         self.is_closed = False
 
-    def quote(self, person: Person, request: QueryRequest) -> dict[str, object]:
+    def quote(self, person: Person, request: QueryRequest) -> Quote:
         del person
         self._refuse(request)
-        return {"cost": self._cost(self._loss(request), None), "columns": COLUMNS}
+        cost = self._cost(self._loss(request), None)
+        return Quote.model_validate({**examples.QUOTE, "dataset": request.dataset, "cost": cost})
 
     def answer(self, person: Person, request: QueryRequest, idempotency_key: str, request_digest: str) -> Answered:
         self._refuse(request)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from budgets.errors import BudgetExhaustedError, TooManyFailuresError
 from budgets.ledger import Claim, Ledger, Outcome, Reservation, StoredRelease
 from queries.errors import PostprocessError, PriceError, QueryNotPrivateError, ReleaseFailedError
+from queries.targets import Target
 from queries.vault import SecretKeys, load_snapshot
 from queries.worker_process import WorkerProcess
 from service.accounts import open_accounts
@@ -193,11 +195,73 @@ def test_a_refusal_moves_no_money(world: World, sql: str, changes: dict[str, Any
 def test_a_quote_moves_no_money_and_tells_the_noise_of_the_answer(world: World) -> None:
     quote = world.answering.quote(ANALYST, world.request(BY_DEPARTMENT, reuse="never"))
     body = document(world.answer(BY_DEPARTMENT, reuse="never"))
-    releases: Any = quote["releases"]
-    measure = releases[0]["measures"][0]
-    assert quote["cost"] == body["cost"]
-    assert measure["columns"] == ["n"]
-    assert measure["standard_error"] == pytest.approx(body["rows"][0]["n_standard_error"], rel=1e-5)
+    (measure,) = quote.releases[0].measures
+    assert quote.cost.model_dump() == body["cost"]
+    assert measure.columns == ["n"]
+    assert measure.standard_error == pytest.approx(body["rows"][0]["n_standard_error"], rel=1e-9)
+
+
+@pytest.mark.parametrize("confidence", [Fraction(1, 2), Fraction(95, 100), Fraction(999, 1000)])
+def test_a_target_is_charged_as_it_is_quoted_and_kept_by_the_answer(world: World, confidence: Fraction) -> None:
+    sql = "SELECT department, COUNT(*) AS n, AVG(pieces) AS m FROM lines JOIN products USING (product_id) GROUP BY ALL"
+    asked = {"target": Target(Fraction(10**6), confidence, "n"), "epsilon": None, "reuse": "never"}
+    quote = world.answering.quote(ANALYST, world.request(sql, **asked))
+    before = world.spent()
+    body = document(world.answer(sql, **asked))
+    assert world.spent() - before == Fraction(quote.cost.rho) * 10**9 > 0
+    assert quote.cost.model_dump() == body["cost"]
+    (column,) = (column for column in quote.columns if column.name == "n")
+    error = body["rows"][0]["n_standard_error"]
+    assert column.standard_error == pytest.approx(error, rel=1e-9)
+    assert 0.99 * 10**6 < NormalDist().inv_cdf((1 + float(confidence)) / 2) * error <= 10**6
+    shown = {column["name"]: column.get("confidence") for column in body["columns"]}
+    assert shown["n"] == 0.95, "the intervals of an answer are at 95% whatever the target's confidence is"
+
+
+def test_a_stored_answer_that_is_exact_enough_meets_a_target_for_nothing(world: World) -> None:
+    sql = "SELECT COUNT(*) AS n, SUM(amount) AS s FROM lines WHERE pieces = 5"
+    bought = document(world.answer(sql, epsilon=Fraction(1, 20)))
+    error = bought["rows"][0]["n_standard_error"] * 1.96
+    for factor, steps in ((Fraction(2), ["reuse"]), (Fraction(9, 10), ["reserve", "begin", "settle"])):
+        world.diary.steps.clear()
+        target = Target(Fraction(error) * factor, column="n")
+        quote = world.answering.quote(ANALYST, world.request(sql, epsilon=None, target=target))
+        answered = document(world.answer(sql, epsilon=None, target=target))
+        assert world.diary.steps == steps
+        assert (quote.stored.complete, quote.repeats is None) == (steps == ["reuse"],) * 2
+        assert quote.cost.model_dump() == answered["cost"]
+        (column,) = (column for column in quote.columns if column.name == "n")
+        assert column.standard_error == pytest.approx(answered["rows"][0]["n_standard_error"], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("sql", "target", "error"),
+    [
+        (BY_DEPARTMENT, Target(Fraction(1, 1000)), PriceError),
+        (BY_DEPARTMENT, Target(Fraction(10**6), column="m"), QueryNotPrivateError),
+        ("SELECT AVG(amount) AS m FROM lines", Target(Fraction(10**6)), QueryNotPrivateError),
+    ],
+)
+def test_a_target_that_cannot_be_met_moves_no_money(
+    world: World, sql: str, target: Target, error: type[Exception]
+) -> None:
+    for ask in (world.answer, lambda sql, **more: world.answering.quote(ANALYST, world.request(sql, **more))):
+        with pytest.raises(error):
+            ask(sql, epsilon=None, target=target)
+    assert world.diary.steps == []
+
+
+def test_the_callers_own_limit_caps_a_target(world: World) -> None:
+    target = Target(Fraction(10**6))
+    quote = world.answering.quote(ANALYST, world.request(BY_DEPARTMENT, epsilon=None, target=target, reuse="never"))
+    cost = Fraction(str(quote.cost.epsilon))
+    for share, kept in ((Fraction(101, 100), True), (Fraction(98, 100), False)):
+        request = world.request(BY_DEPARTMENT, epsilon=None, target=target, reuse="never", max_epsilon=cost * share)
+        if kept:
+            assert world.answering.quote(ANALYST, request).cost == quote.cost
+        else:
+            with pytest.raises(PriceError, match="takes an epsilon of"):
+                world.answering.quote(ANALYST, request)
 
 
 def test_what_fails_after_the_release_is_charged_and_its_release_is_stored(world: World) -> None:
@@ -257,8 +321,8 @@ def test_a_person_whose_budget_is_spent_is_refused_before_anything_is_begun(worl
     sql = "SELECT COUNT(*) AS n FROM lines WHERE pieces = 3"
     left = world.ledger.balance(ACCOUNT).remaining.rho_nano
     limit = world.answering.quote(ANALYST, world.request(sql, epsilon=Fraction(2), reuse="never"))
-    costs: Any = limit["cost"]
-    for _ in range(left // int(Fraction(costs["rho"]) * 10**9)):
+    assert limit.repeats == left // int(Fraction(limit.cost.rho) * 10**9)
+    for _ in range(limit.repeats):
         world.answer(sql, epsilon=Fraction(2), reuse="never")
     world.diary.steps.clear()
     with pytest.raises(BudgetExhaustedError):

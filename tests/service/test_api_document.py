@@ -14,6 +14,7 @@ from schemathesis.specs.openapi.checks import content_type_conformance, response
 
 from service import schemas
 from service.api import examples
+from service.quotes import Quote
 from tests.service.harness import Harness
 
 
@@ -41,6 +42,12 @@ def test_the_examples_are_valid_requests() -> None:
     schemas.QueryBody.model_validate(examples.QUERY)
     schemas.BudgetChange.model_validate(examples.BUDGET_CHANGE)
     schemas.KeyRequest.model_validate(examples.KEY_REQUEST)
+
+
+def test_the_example_of_a_quote_is_a_quote_with_every_member(harness: Harness) -> None:
+    assert Quote.model_validate(examples.QUOTE).model_dump(mode="json") == examples.QUOTE
+    document = harness.send("GET", "/openapi.json", None).json()
+    assert document["components"]["schemas"]["Quote"]["additionalProperties"] is False
 
 
 def test_every_reference_of_the_document_leads_somewhere(harness: Harness) -> None:

@@ -13,8 +13,10 @@ import pytest
 from budgets.errors import LedgerUnavailableError
 from budgets.ledger import Outcome
 from queries.errors import EngineUnavailableError, PostprocessError, PriceError, SqlSyntaxError
+from queries.targets import Target
+from service.api import examples
 from service.settings import Settings
-from tests.service.fakes import COLUMNS, ROWS
+from tests.service.fakes import ROWS
 from tests.service.harness import QUESTION, Harness, open_harness
 
 
@@ -58,7 +60,7 @@ def test_somebody_elses_key_tells_nothing(harness: Harness) -> None:
 def test_a_quote_needs_no_key_and_is_free(harness: Harness) -> None:
     response = harness.send("POST", "/v1/queries", json={**QUESTION, "dry_run": True})
     assert response.status_code == 200
-    assert response.json()["columns"] == COLUMNS
+    assert response.json()["columns"] == examples.QUOTE["columns"]
     assert spent(harness) == 0
 
 
@@ -166,6 +168,46 @@ def test_the_request_reaches_answering_exactly(harness: Harness) -> None:
     assert request.params == {"a": 1, "b": "x", "c": None}
     assert request.options == {"l2_bound": {"lines": Fraction(5, 2)}}
     assert (request.reuse, request.purpose, request.rho, request.max_epsilon) == ("prefer", "study", None, None)
+    assert request.target is None
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_target_reaches_answering_exactly(harness: Harness, *, dry_run: bool) -> None:
+    target = {"error": 0.1, "confidence": "0.9", "column": "Lines"}
+    response = harness.ask(epsilon=None, target=target, dry_run=dry_run)
+    assert response.status_code == (200 if dry_run else 201), response.text
+    (request,) = harness.answering.requests
+    assert request.target == Target(Fraction(1, 10), Fraction(9, 10), "lines")
+    assert request.epsilon is None
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"target": {"error": 1}},
+        {"epsilon": None, "rho": 0.1, "target": {"error": 1}},
+        {"epsilon": None, "target": {}},
+        {"epsilon": None, "target": {"error": 0}},
+        {"epsilon": None, "target": {"error": -1}},
+        {"epsilon": None, "target": {"error": "NaN"}},
+        {"epsilon": None, "target": {"error": 1e30}},
+        {"epsilon": None, "target": {"error": 1, "confidence": 1}},
+        {"epsilon": None, "target": {"error": 1, "column": ""}},
+    ],
+)
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_target_that_is_none_is_refused_before_anything_is_planned(
+    harness: Harness, members: dict[str, Any], *, dry_run: bool
+) -> None:
+    harness.problem(harness.ask(**members, dry_run=dry_run), "invalid-request")
+    assert harness.answering.requests == []
+
+
+def test_a_quote_takes_one_request_of_the_rate(settings: Settings, logs: Any) -> None:
+    slow = settings.model_copy(update={"rate_burst": 3, "rate_per_second": 0.001})
+    with open_harness(slow, logs) as harness:
+        statuses = [harness.ask(dry_run=True).status_code for _ in range(4)]
+    assert statuses == [200, 200, 200, 429]
 
 
 def test_the_history_is_paged_newest_first(harness: Harness) -> None:

@@ -126,7 +126,30 @@ def test_questions_are_asked_and_quoted_over_http(caller: dict[str, str]) -> Non
     assert "GROCERY" in asked.stdout
     document = json.loads(run("query", SQL, "--dataset", "shop", "--json").stdout)
     assert document["status"] == "done"
-    assert json.loads(run("quote", SQL, "--dataset", "shop").stdout)["cost"]
+    assert json.loads(run("quote", SQL, "--dataset", "shop", "--json").stdout)["cost"]
+
+
+def test_a_quote_shows_errors_bounds_keys_and_prices(caller: dict[str, str]) -> None:
+    quoted = run("quote", SQL, "--dataset", "shop", "--epsilon", "0.1")
+    assert quoted.exit_code == 0, quoted.output
+    for shown in (
+        "± 50,000", "from", "policy", "is scaled down", "department: values of department in the public table products",
+        "1.473205", "± 25,000", "would be charged: enough is left for 84.",
+    ):  # fmt: skip
+        assert shown in quoted.stdout
+
+
+def test_a_wanted_error_takes_the_place_of_a_price(caller: dict[str, str]) -> None:
+    for command in ("quote", "query"):
+        for error in ("50", "50@0.9"):
+            asked = run(command, SQL, "--dataset", "shop", "--error", error, "--column", "lines")
+            assert asked.exit_code == 0, asked.output
+        both = run(command, SQL, "--dataset", "shop", "--error", "50", "--epsilon", "1")
+        assert (both.exit_code, "give one of epsilon, rho and target" in both.output) == (1, True)
+        confidence = run(command, SQL, "--dataset", "shop", "--error", "50@99")
+        assert (confidence.exit_code, "must be from 0.5 to 0.999" in confidence.output) == (1, True)
+        without = run(command, SQL, "--column", "lines")
+        assert (without.exit_code, "--error" in without.output) == (1, True)
 
 
 def test_a_refusal_is_one_line_with_its_hint(caller: dict[str, str]) -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 import httpx
 import pytest
 
 from budgets.ledger import Outcome
 from queries.errors import EngineUnavailableError
+from queries.targets import Target
 from service import client_errors
+from service.api import examples
 from service.app import create_app, open_api_keys, open_ledger
-from service.client import Client, connect
+from service.client import Client, Quote, connect, error_text
 from service.problems import PROBLEM_TYPES
 from service.settings import Settings
 from tests.service.fakes import ROWS, FakeAnswering, FakeCatalogue
@@ -75,6 +78,33 @@ def test_quote_datasets_budget_and_history(live: Live) -> None:
     changed = live.officer.set_budget("shop/person/analyst", epsilon=3, reason="the study is over")
     assert changed["cap"]["epsilon"] == "3"
     assert live.client.budget("shop/person/analyst")[0]["cap"]["epsilon"] == "3"
+
+
+def test_a_target_is_sent_and_a_quote_shows_itself_as_a_table_that_runs_nothing(live: Live) -> None:
+    quote = live.client.quote(SQL, dataset="shop", target={"error": 50, "column": "spend"})
+    (request,) = live.answering.requests
+    assert request.target == Target(Fraction(50), Fraction(95, 100), "spend")
+    assert quote["affordable"] is True
+    assert quote.cost == quote["cost"]
+    assert quote.errors() == {"spend": "± 50,000"}
+    assert quote.prices[0]["interval_half_widths"] == {"spend": 70710.673017}
+    html = quote._repr_html_()
+    assert html.startswith("<table><caption>ε 0.1 would be charged")
+    hostile = Quote({**quote, "columns": [{**quote.columns[1], "name": "<script>"}]})
+    assert "<script>" not in hostile._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("members", "text"),
+    [
+        ({}, "± 50,000"),
+        ({"largest_interval_half_width": 123456.7}, "± 50,000, ± 123,457 at most in subtotals"),
+        ({"largest_interval_half_width": None}, "± 50,000 and more in subtotals"),
+        ({"interval_half_width": None, "unknown": "depends-on-data"}, "depends on data"),
+    ],
+)
+def test_an_error_is_told_in_words(members: dict[str, object], text: str) -> None:
+    assert error_text({**examples.QUOTE["columns"][1], **members}) == text
 
 
 def test_a_long_history_is_read_to_its_end(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:

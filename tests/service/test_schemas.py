@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from queries.targets import Target
 from service import strict_json
 from service.schemas import SQL_BYTES_MAX, BudgetChange, KeyRequest, QueryBody
 
@@ -30,6 +31,42 @@ def body(**members: object) -> QueryBody:
 )  # fmt: skip
 def test_epsilon_is_read_exactly(epsilon: object, exact: Fraction) -> None:
     assert body(epsilon=epsilon).epsilon == exact
+
+
+TARGETS: list[dict[str, object]] = [
+    {}, {"error": 0}, {"error": -1}, {"error": None}, {"error": True}, {"error": "NaN"}, {"error": "Infinity"},
+    {"error": Decimal("1e13")}, {"error": 1, "confidence": 0}, {"error": 1, "confidence": Decimal("0.49")},
+    {"error": 1, "confidence": Decimal("0.9991")}, {"error": 1, "confidence": 95}, {"error": 1, "confidence": None},
+    {"error": 1, "column": ""}, {"error": 1, "column": "x" * 201}, {"error": 1, "unit": "dollars"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_target_that_is_none_is_refused(target: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        body(target=target)
+
+
+@pytest.mark.parametrize("error", ["1e-9", "0.5", "1000000000000"])
+@pytest.mark.parametrize("confidence", ["0.5", "0.95", "0.999"])
+def test_a_target_is_read_exactly(error: str, confidence: str) -> None:
+    for read in (str, Decimal):
+        target = body(target={"error": read(error), "confidence": read(confidence), "column": "Spend"}).wanted()
+        assert target == Target(Fraction(error), Fraction(confidence), "spend")
+    assert body(target={"error": 1}).wanted() == Target(Fraction(1), Fraction(19, 20), None)
+    assert body().wanted() is None
+
+
+@pytest.mark.parametrize("members", [("epsilon", "rho"), ("epsilon", "target"), ("rho", "target")])
+def test_there_is_one_price(members: tuple[str, str]) -> None:
+    given_ = {"epsilon": 1, "rho": 1, "target": {"error": 1}}
+    with pytest.raises(ValidationError, match="give one of epsilon, rho and target"):
+        body(**{name: given_[name] for name in members})
+
+
+def test_a_request_without_a_target_has_the_digest_that_it_had_before_there_were_targets() -> None:
+    known = "23dbcb40bc84ac6ec4eb923881ea3333ced9c8b4954c87c2ffe517f5cf9d4adb"
+    assert body(epsilon="0.1", options={"l2_bound": {"a": 1}}).digest() == known
 
 
 @given(st.decimals(min_value="1e-9", max_value="1e6", places=9))
@@ -92,7 +129,9 @@ def test_the_digest_tells_questions_apart_and_nothing_else() -> None:
         body(params={"a": 1}), body(params={"a": "1"}), body(params={"a": True}), body(params={"a": None}),
         body(params={"a": "None"}), body(params={"a": Decimal(1)}),
         body(options={"max_groups_contributed": 1}),
-        body(options={"l2_bound": {"a": 1}}), body(dataset="other"),
+        body(options={"l2_bound": {"a": 1}}), body(dataset="other"), body(target={"error": 1}),
+        body(target={"error": 2}), body(target={"error": 1, "confidence": "0.9"}),
+        body(target={"error": 1, "column": "a"}),
     ]  # fmt: skip
     assert len({question.digest() for question in different}) == len(different)
 

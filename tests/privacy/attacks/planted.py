@@ -70,7 +70,7 @@ class Charged:
 def ask(service: Service, dataset: str, sql: str, members: Mapping[str, object] | None = None) -> Charged:
     """Ask at PRICE unless the members say another one; `owner` among them is who asks."""
     given: dict[str, Any] = {"reuse": "never", **(members or {})}
-    if not given.keys() & {"epsilon", "rho"}:
+    if not given.keys() & {"epsilon", "rho", "target"}:
         given["rho"] = PRICE
     owner = str(given.pop("owner", "analyst"))
     before = service.spent(dataset)

@@ -86,8 +86,12 @@ REQUESTS: tuple[tuple[str, str, Mapping[str, object]], ...] = (
     ("a thresholded key at a delta that is not left", f"{_ROWS} GROUP BY note", {"options": {"delta": 0.5}}),
     ("a quote", f"{_ROWS} WHERE ticket > 7", {"dry_run": True}),
     ("a quote with a threshold", f"{_ROWS} GROUP BY ticket", {"dry_run": True}),
+    ("a quote of a wanted accuracy", f"{_ROWS} WHERE ticket > 7", {"dry_run": True, "target": {"error": 5000}}),
+    ("a wanted accuracy", f"{_ROWS} WHERE ticket > 7", {"target": {"error": 5000}}),
+    ("a wanted accuracy at no price", f"{_ROWS} WHERE ticket > 7", {"target": {"error": 0.001}}),
+    ("a wanted accuracy of a mean", "SELECT AVG(ticket) AS n FROM purchases", {"target": {"error": 1}, **_BOUND}),
 )
-_BY_CHANCE = ("instance", "id", "snapshot", "rows", "receipt", "remaining", "stored")
+_BY_CHANCE = ("instance", "id", "snapshot", "rows", "receipt", "remaining", "repeats", "stored")
 _CODE_THAT_RAISES = """#!{python} -I
 # The interpreter of a worker whose cast raises: `-I -m queries.worker DESCRIPTOR PARENT` comes as arguments.
 import sys

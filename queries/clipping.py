@@ -1,0 +1,195 @@
+"""What a contribution bound would clip, as far as plan and policy tell: not what it does clip, which is private.
+
+A unit's vector over the groups is scaled down where its L2 norm is above the bound. Some norms are known to stay below:
+of one row, of one group, of values that are clamped before. For all others the limits are told between which it depends
+on the data.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+from queries.bounds import is_unique_per_unit, joins_on_key
+from queries.plan import (
+    VALUE_LIMIT,
+    Aggregation,
+    Block,
+    Call,
+    Column,
+    Expression,
+    Function,
+    Literal,
+    Measure,
+    MeasureKind,
+    Relation,
+    columns_of,
+)
+from queries.planner import PlannedNode
+from queries.schema import Schema
+
+_SAME_SIZE = (Function.NEGATE, Function.ABSOLUTE)
+
+
+@dataclass(frozen=True, slots=True)
+class Clipping:
+    """Whether the bounds of a measure may change what a unit adds to it, and when they would."""
+
+    possible: bool
+    explanation: str
+
+
+def clippings(node: PlannedNode, schema: Schema) -> tuple[Clipping, ...]:
+    """What may be clipped of each measure, in the order of the aggregation."""
+    return tuple(
+        _Clipped(node, block, measure, schema).told() for block in node.aggregation.blocks for measure in block.measures
+    )
+
+
+class _Clipped:
+    """One measure with the block whose weight it shares."""
+
+    def __init__(self, node: PlannedNode, block: Block, measure: Measure, schema: Schema) -> None:
+        self._relation = node.aggregation.source
+        self._block = block
+        self._measure = measure
+        self._tree = node.tree is not None
+        self._schema = schema
+        self._unit = schema.policy.unit.name
+        self._one_row = _has_one_row(self._relation, schema)
+        self._reachable = _groups(node, schema)
+        limits = [limit for limit in (self._reachable, block.max_groups) if limit is not None]
+        self._groups = min(limits, default=None)
+
+    def told(self) -> Clipping:
+        """The clamps of rows and groups, and what the norm does."""
+        said = [*self._rows(), *self._group(), *self._most_groups()]
+        norms = [self._largest_norm(measure) for measure in self._block.measures]
+        known = [norm for norm in norms if norm is not None]
+        fits = len(known) == len(norms) and sum(known) <= 1
+        if fits and not said:
+            return Clipping(possible=False, explanation=f"Never clips: {self._why()}.")
+        return Clipping(possible=True, explanation=" ".join([*said, *(() if fits else (self._norm(),))]))
+
+    def _largest_norm(self, measure: Measure) -> Fraction | None:
+        """The largest ‖p‖² / C² of a unit, None where it has no public limit."""
+        size: int | None = 1
+        if measure.kind is MeasureKind.SUM or (measure.kind is not MeasureKind.UNITS and not self._one_row):
+            size = _largest(measure, self._relation, self._schema) if self._one_row else None
+        if measure.group_bounds is not None:
+            size = max(abs(limit) for limit in measure.group_bounds)
+        if size is None or self._groups is None:
+            return None
+        return Fraction(size * size * self._groups, measure.l2_bound**2)
+
+    def _why(self) -> str:
+        if self._one_row:
+            return f"a {self._unit} has one row at the most"
+        if self._measure.group_bounds is not None:
+            return f"the bounds of a group hold in {self._groups} groups"
+        if self._groups == 1:
+            return f"a {self._unit} counts once"
+        return f"a {self._unit} that is in all {self._groups} groups has a norm of {math.sqrt(self._groups or 0):.4g}"
+
+    def _rows(self) -> list[str]:
+        low, high = self._measure.row_bounds
+        largest = _largest(self._measure, self._relation, self._schema)
+        if self._measure.kind is not MeasureKind.SUM or (low, high) == (-VALUE_LIMIT, VALUE_LIMIT):
+            return []
+        if largest is not None and low <= -largest and largest <= high:
+            return []
+        return [f"A row's value is set to {self._own(low)} or {self._own(high)} where it lies outside."]
+
+    def _group(self) -> list[str]:
+        bounds = self._measure.group_bounds
+        if bounds is None:
+            return []
+        low, high = (self._own(limit) for limit in bounds)
+        return [f"What a {self._unit} adds to one group is set to {low} or {high} where it lies outside."]
+
+    def _most_groups(self) -> list[str]:
+        most = self._block.max_groups
+        if most is None or (self._reachable is not None and self._reachable <= most):
+            return []
+        return [f"A {self._unit} in more than {most} groups counts in {most} of them."]
+
+    def _norm(self) -> str:
+        """Between which limits it depends on the data whether a unit is scaled down."""
+        bound = f"{self._measure.l2_bound:,}"
+        if self._tree:
+            scaled = f"A {self._unit} whose counts in the tree have a norm above {bound} is scaled down to it"
+            return f"{scaled}: the lower it is, the more equally do all count."
+        if self._measure.kind is MeasureKind.VALUES:
+            return f"Of a {self._unit} with more than {bound} different values in one group some count."
+        if self._measure.kind is MeasureKind.UNITS:
+            most = math.floor(Fraction(self._measure.l2_bound, 10**self._measure.scale) ** 2)
+            return f"A {self._unit} in more than {most:,} groups is scaled down."
+        width = len(self._block.measures)
+        surely, untouched = self._measure.l2_bound, math.floor(self._measure.l2_bound / math.sqrt(width))
+        where = "" if self._groups == 1 else " to one group"
+        first = f"A {self._unit} that adds more than {self._own(surely)}{where}{self._worth()} is scaled down."
+        if width == self._groups == 1:
+            return first
+        beside = "" if width == 1 else ", if the other measures of the ratio are as small against their bounds"
+        rest = "in all" if self._groups == 1 else "in all groups together"
+        return f"{first} One that adds at most {self._own(untouched)} {rest} is not{beside}."
+
+    def _worth(self) -> str:
+        """The bound in rows of the largest declared value."""
+        largest = _largest(self._measure, self._relation, self._schema)
+        if self._measure.kind is not MeasureKind.SUM or not largest:
+            return ""
+        rows = self._measure.l2_bound // largest
+        return f" (more than {rows:,} rows of {self._own(largest)}, the largest value)" if rows else ""
+
+    def _own(self, minor: int) -> str:
+        """Minor units in the column's own."""
+        return f"{minor / 10**self._measure.scale:,.{self._measure.scale}f}"
+
+
+def _groups(node: PlannedNode, schema: Schema) -> int | None:
+    """In how many groups a unit can have rows; None where there is no public limit."""
+    aggregation = node.aggregation
+    one = _has_one_row(aggregation.source, schema) or _has_one_group(aggregation, schema)
+    return 1 if one else node.groups
+
+
+def _has_one_row(relation: Relation, schema: Schema) -> bool:
+    return all(
+        is_unique_per_unit(relation, number, schema) or joins_on_key(relation, number, schema)
+        for number in range(len(relation.sources))
+    )
+
+
+def _has_one_group(aggregation: Aggregation, schema: Schema) -> bool:
+    sources = {column.source for key in aggregation.keys.expressions for column in columns_of(key)}
+    return all(is_unique_per_unit(aggregation.source, source, schema) for source in sources)
+
+
+def _largest(measure: Measure, relation: Relation, schema: Schema) -> int | None:
+    """The largest absolute value of one row, in minor units: by clamps of rows and by what is declared."""
+    declared = None if measure.value is None else _largest_value(measure.value, relation, schema)
+    low, high = measure.row_bounds
+    clamped = max(abs(low), abs(high))
+    if declared is not None:
+        return min(declared, clamped)
+    return clamped if clamped < VALUE_LIMIT else None
+
+
+def _largest_value(value: Expression, relation: Relation, schema: Schema) -> int | None:
+    if isinstance(value, Column):
+        return schema.largest(relation, value)
+    if isinstance(value, Literal):
+        return abs(value.value) if isinstance(value.value, int) else (0 if value.value is None else None)
+    parts = _values(value)
+    sizes = [_largest_value(part, relation, schema) if part.type.scale == value.type.scale else None for part in parts]
+    known = [size for size in sizes if size is not None]
+    return max(known) if parts and len(known) == len(sizes) else None
+
+
+def _values(value: Call) -> tuple[Expression, ...]:
+    """The arguments of which the value is one, up to its sign; none where it is something else."""
+    if value.function is Function.CASE:
+        return (*value.arguments[1::2], value.arguments[-1])
+    return value.arguments if value.function in (Function.COALESCE, *_SAME_SIZE) else ()
