@@ -68,7 +68,7 @@ class Node:
     """One aggregation of the statement in normal form, before bounds and price.
 
     `linked` are pairs of measures of one ratio, which share a block; `aliases` the names that the statement has for
-    them.
+    them. With `top` only so many groups are wanted, those with the most units.
     """
 
     relation: Relation
@@ -76,6 +76,7 @@ class Node:
     measures: list[Asked] = field(default_factory=list)
     linked: set[tuple[int, int]] = field(default_factory=set)
     aliases: dict[int, set[str]] = field(default_factory=dict)
+    top: int | None = None
 
     def add(self, measure: Asked) -> int:
         if measure not in self.measures:

@@ -18,7 +18,6 @@ from queries.plan import (
     Relation,
     SeriesAxis,
     TableAxis,
-    ThresholdKeys,
     ValuesAxis,
     columns_of,
 )
@@ -38,7 +37,7 @@ def groups_of(aggregation: Aggregation) -> Groups:
 
 def axes(aggregation: Aggregation) -> tuple[str, ...]:
     """One statement for each axis: its keys `k0, …` in the order of their ids."""
-    if isinstance(aggregation.keys, ThresholdKeys):
+    if not isinstance(aggregation.keys, PublicKeys):
         return ()
     return tuple(f"SELECT * EXCLUDE (id) FROM ({axis(key.axis)}) ORDER BY id" for key in aggregation.keys.keys)
 

@@ -18,6 +18,7 @@ from queries.plan import (
     SeriesAxis,
     Source,
     TableAxis,
+    TopKeys,
     ValuesAxis,
     columns_of,
 )
@@ -38,6 +39,11 @@ class KeySource:
 def key_sources(node: PlannedNode, schema: Schema) -> tuple[KeySource, ...]:
     """The source of each key of a release."""
     keys = node.aggregation.keys
+    if isinstance(keys, TopKeys):
+        source = _source(keys.key, node.aggregation.source, schema)
+        return (
+            KeySource(node.key_numbers, f"the {keys.count:,} with the most units, noise included, of the {source}"),
+        )
     if not isinstance(keys, PublicKeys):
         delta = f"{node.loss.delta_atto / 10**18:.3g}"
         return (KeySource(node.key_numbers, f"keys that pass a threshold at delta {delta}"),)

@@ -7,10 +7,13 @@ charged is the larger of our own rational formula and OpenDP's map, and a scale 
 from __future__ import annotations
 
 import math
+import secrets
+from bisect import bisect_right
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from decimal import Decimal, localcontext
 from fractions import Fraction
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 import opendp.prelude as dp
@@ -18,7 +21,7 @@ from numpy.typing import NDArray
 
 from budgets.privacy_loss import PrivacyLoss
 from queries.errors import IllegalPlanError
-from queries.plan import WEIGHT_ONE, Aggregation, ThresholdKeys
+from queries.plan import WEIGHT_ONE, Aggregation, ThresholdKeys, TopKeys
 
 Vector = NDArray[np.int64]
 
@@ -27,6 +30,10 @@ ATTO = 10**18
 SCALE_LIMIT = 2.0**56  # OpenDP's sampler saturates 64-bit integers beyond; the plan's own limit is below
 _CELLS_A_TASK = 2_000
 _EXACT_DEGREES = 64
+_REACH = 200  # scales below the highest score, where a choice has a probability of e**-200
+_LEAST_SCALE = 2.0**-7  # a step of one is then within reach
+_BITS = 400  # of weights: e**-200 has 111 of them
+_DIGITS = 160  # of decimals that weights are computed with
 
 dp.enable_features("contrib")
 
@@ -107,12 +114,72 @@ class Threshold:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """Chooses `count` indices one after the other, each with a probability in proportion to exp(score / scale).
+
+    That is the exponential mechanism `count` times without replacement, which one draw of Gumbel noise for all scores
+    equals (Durfee and Rogers 2019, arXiv:1905.04273, Section 4). Scores are numbers of units: one unit changes each by
+    one at most, and all in one direction, so each step has a bounded range of ε = 1 / scale (Dong, Durfee and Rogers
+    2020, arXiv:1909.13830, Section 2), hence is ε²/8-zCDP (Cesar and Rogers 2021, arXiv:2004.07223, Section 3): in all
+    a ρ of count / (8·scale²).
+
+    Scores are first raised to `_REACH` scales below the highest one. That moves with a unit as the scores do, so raised
+    scores still change by one at most, and in that direction. Probabilities are in proportion to whole numbers, each
+    within 2^-100 of its weight in relative terms, so that they add less than 2^-98 to ε, for which 2^-40 of ρ is paid.
+    """
+
+    count: int
+    scale: float
+    rho_nano: int
+
+    @classmethod
+    def of(cls, count: int, rho_nano: int) -> Choice:
+        """The choice with the least noise whose loss is at most `rho_nano`, by our formula and by OpenDP's."""
+        rho = Fraction(rho_nano, NANO)
+        scale = max(_LEAST_SCALE, math.sqrt(count / float(8 * rho)))
+        while _choice_rho(count, scale) > rho:
+            scale *= 1 + 2**-42
+        if scale > SCALE_LIMIT:
+            raise IllegalPlanError("a noise scale out of range")
+        return cls(count, scale, rho_nano)
+
+    def among(self, scores: Vector) -> NDArray[np.int64]:
+        """The indices that were chosen, of scores in units of 1 / WEIGHT_ONE: all where there are no more."""
+        if _choice_rho(self.count, self.scale) > Fraction(self.rho_nano, NANO):
+            raise IllegalPlanError("a choice that loses more than it was charged for")
+        counts = scores // WEIGHT_ONE
+        if len(counts) <= self.count:
+            return np.arange(len(counts))
+        counts = np.maximum(counts, counts.max() - int(_REACH * self.scale))
+        values, of = np.unique(counts, return_inverse=True)
+        members = [list(each) for each in np.split(np.argsort(of), np.cumsum(np.bincount(of))[:-1])]
+        weights = [_weight_of(int(values[-1] - value), self.scale) for value in values]
+        return np.array([_draw(members, weights) for _ in range(self.count)], np.int64)
+
+
+def _weight_of(below: int, scale: float) -> int:
+    """2**_BITS · exp(-below / scale), within 2^-100 of it."""
+    with localcontext(prec=_DIGITS):
+        return int((Decimal(-below) / Decimal(scale)).exp() * 2**_BITS)
+
+
+def _draw(members: list[list[int]], weights: list[int]) -> int:
+    """One member, which is taken out: those of a list have its weight each."""
+    sums = list(accumulate(len(each) * weight for each, weight in zip(members, weights, strict=True)))
+    own = members[bisect_right(sums, secrets.randbelow(sums[-1]))]
+    place = secrets.randbelow(len(own))
+    own[place], own[-1] = own[-1], own[place]
+    return own.pop()
+
+
+@dataclass(frozen=True, slots=True)
 class Mechanism:
-    """All randomness of one aggregation: a Gaussian for each measure of `all_blocks`, in order, and a threshold."""
+    """All randomness of one aggregation: a Gaussian for each measure of `all_blocks`, and what selects keys."""
 
     gaussians: tuple[Gaussian, ...]
     threshold: Threshold | None
     loss: PrivacyLoss
+    choice: Choice | None = None
 
     def scales(self) -> tuple[float, ...]:
         """The standard deviation of each released measure, in units of the measure's minor unit / WEIGHT_ONE."""
@@ -126,10 +193,12 @@ def build(aggregation: Aggregation) -> Mechanism:
         for block in aggregation.all_blocks
         for measure in block.measures
     )
-    threshold = None
-    if isinstance(aggregation.keys, ThresholdKeys):
-        threshold = Threshold.of(gaussians[0].scale, aggregation.keys.max_groups, aggregation.keys.delta_atto)
-    return Mechanism(gaussians, threshold, aggregation.loss)
+    keys, threshold, choice = aggregation.keys, None, None
+    if isinstance(keys, ThresholdKeys):
+        threshold = Threshold.of(gaussians[0].scale, keys.max_groups, keys.delta_atto)
+    if isinstance(keys, TopKeys):
+        choice = Choice.of(keys.count, keys.rho_nano)
+    return Mechanism(gaussians, threshold, aggregation.loss, choice)
 
 
 def _worst_tail(value: int, scale: float, degrees: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
@@ -153,6 +222,13 @@ def _tail(x: float) -> float:
 
 def _measurement(scale: float) -> dp.Measurement:
     return dp.m.make_gaussian(dp.vector_domain(dp.atom_domain(T="i64")), dp.l2_distance(T="f64"), scale=scale)
+
+
+def _choice_rho(count: int, scale: float) -> Fraction:
+    """The loss by our formula, or by OpenDP's for the same noise, with room for rounding."""
+    scores = dp.vector_domain(dp.atom_domain(T="i64")), dp.linf_distance(T="i64", monotonic=True)
+    theirs = dp.m.make_noisy_top_k(*scores, dp.zero_concentrated_divergence(), k=count, scale=scale).map(1)
+    return max(count / (8 * Fraction(scale) ** 2), Fraction(theirs)) * (1 + Fraction(1, 1 << 40))
 
 
 def _opendp_rho(scale: float, sensitivity: int) -> Fraction:

@@ -584,6 +584,32 @@ class ThresholdKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class TopKeys:
+    """The `count` members of a public axis with the most units, as noise lets them appear: those are measured.
+
+    A unit counts once in each key that any of its rows has, in however many, so that it changes each count by one at
+    the most, and all in one direction. What is measured of the keys that were chosen is a release of its own, chosen
+    after seeing the first: zCDP adds up then too (Bun and Steinke 2016, arXiv:1605.02065, Lemma 2.3).
+    """
+
+    key: Key
+    count: int
+    rho_nano: int
+
+    def __post_init__(self) -> None:
+        _require(len(self.key.expressions) == 1, "the most frequent of several expressions")
+        _require(1 <= self.count <= UNIT_GROUPS_LIMIT, "so many keys")
+        _require(self.rho_nano >= 1, "a choice without a price")
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        return self.key.expressions
+
+
+Keys = PublicKeys | ThresholdKeys | TopKeys
+
+
+@dataclass(frozen=True, slots=True)
 class Aggregation:
     """One released node: a private relation, grouped and measured; `unit_capacity` publicly bounds its units.
 
@@ -594,7 +620,7 @@ class Aggregation:
     """
 
     source: Relation
-    keys: PublicKeys | ThresholdKeys
+    keys: Keys
     blocks: tuple[Block, ...]
     unit_capacity: int
 
@@ -636,13 +662,32 @@ class Aggregation:
     def loss(self) -> PrivacyLoss:
         """The price: zCDP adds up over the blocks (Bun and Steinke 2016, arXiv:1605.02065, Lemma 1.7)."""
         delta = self.keys.delta_atto if isinstance(self.keys, ThresholdKeys) else 0
-        return PrivacyLoss(sum(block.rho_nano for block in self.all_blocks), delta)
+        choice = self.keys.rho_nano if isinstance(self.keys, TopKeys) else 0
+        return PrivacyLoss(choice + sum(block.rho_nano for block in self.all_blocks), delta)
+
+    @property
+    def counting(self) -> Aggregation:
+        """How many units each key has, with a bound that no unit reaches: what `TopKeys` chooses by."""
+        if not isinstance(self.keys, TopKeys):
+            raise IllegalPlanError("no keys to choose from")
+        units = Measure(MeasureKind.UNITS, None, isqrt(GROUPS_LIMIT) + 1)
+        return replace(self, keys=PublicKeys((self.keys.key,)), blocks=(Block((units,), self.keys.rho_nano),))
+
+    def among(self, members: tuple[Literal, ...]) -> Aggregation:
+        """The same measures of the keys that were chosen."""
+        (expression,) = self.keys.expressions
+        axis = ValuesAxis(members, Column(0, "v", expression.type))
+        return replace(self, keys=PublicKeys((Key((expression,), axis),)))
 
     @property
     def digest(self) -> str:
         """Names the question without its price: two statements with one digest ask the same."""
         blocks = tuple(replace(block, rho_nano=1) for block in self.blocks)
-        keys = replace(self.keys, rho_nano=1, delta_atto=1) if isinstance(self.keys, ThresholdKeys) else self.keys
+        keys = self.keys
+        if isinstance(keys, ThresholdKeys):
+            keys = replace(keys, rho_nano=1, delta_atto=1)
+        elif isinstance(keys, TopKeys):
+            keys = replace(keys, rho_nano=1)
         return hashlib.sha256(repr((self.source, keys, blocks, self.unit_capacity)).encode()).hexdigest()
 
 

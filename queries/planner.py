@@ -28,10 +28,12 @@ from queries.plan import (
     Axis,
     Block,
     Expression,
+    Keys,
     Measure,
     MeasureKind,
     PublicKeys,
     ThresholdKeys,
+    TopKeys,
 )
 from queries.quantiles import Tree, Wanted
 from queries.relations import Statement, check
@@ -189,6 +191,8 @@ class _Draft:
         self._options = options
         self._domains = None if options.threshold and node.keys else public_keys(node, schema)
         self._groups = self._count_groups(size_of)
+        self._top: int | None = None
+        self._top = self._top_keys()
         measures = enumerate(node.measures)
         self._measures = {number: self._measure(number, asked) for number, asked in measures if asked.additive}
         self._others = self._draft_others()
@@ -196,7 +200,8 @@ class _Draft:
     @property
     def parts(self) -> int:
         """Into how many equal parts of ρ this node's price is divided."""
-        return len(self._measures) + (self._domains is None) + len(self._others)
+        selects_keys = self._domains is None or self._top is not None
+        return len(self._measures) + selects_keys + len(self._others)
 
     def finish(self, table: str, rho_nano: int) -> list[PlannedNode]:
         part = rho_nano // self.parts
@@ -206,9 +211,7 @@ class _Draft:
             found.append(self._other(f"{table}_{place}", table, key_numbers, other, numbers, part))
         return found
 
-    def _sums(
-        self, table: str, keys: PublicKeys | ThresholdKeys, key_numbers: tuple[int, ...], part: int
-    ) -> PlannedNode:
+    def _sums(self, table: str, keys: Keys, key_numbers: tuple[int, ...], part: int) -> PlannedNode:
         blocks = []
         for numbers in self._blocks():
             measures = tuple(self._scaled(self._measures[number], len(numbers)) for number in numbers)
@@ -224,7 +227,23 @@ class _Draft:
             self._planned((number,), measure, scale)
             for number, measure, scale in zip(order, aggregation.measures, mechanism.scales(), strict=True)
         )
-        return PlannedNode(table, table, aggregation, mechanism, key_numbers, planned, self._groups)
+        groups = self._groups if self._top is None else self._top
+        return PlannedNode(table, table, aggregation, mechanism, key_numbers, planned, groups)
+
+    def _top_keys(self) -> int | None:
+        """How many keys to choose before they are measured, where that is better than to measure all of them.
+
+        A choice among all keys has noise of deviation π/√6·√(k/8ρ), and noised counts of all of them C/√(2ρ): with half
+        of ρ for each, the choice tells keys apart better where k is below 1.2·C².
+        """
+        count, asked = self._node.top, Asked(MeasureKind.UNITS, None)
+        free = self._options.threshold is None and self._max_groups() is None
+        if count is None or not free or self._domains is None or any(not each.additive for each in self._node.measures):
+            return None
+        aliases = self._node.aliases.get(self._node.measures.index(asked), set())
+        bound = _of(self._options.l2_bounds, aliases) or self._declared_bound(asked, aliases)
+        worth = 0 < count < (self._groups or 0) and 5 * count < 6 * bound * bound
+        return count if worth else None
 
     def _draft_others(self) -> list[tuple[tuple[int, ...], Part]]:
         """The releases beside the sums, each with the numbers of the measures that it is for: one tree a value."""
@@ -312,8 +331,10 @@ class _Draft:
                 raise _too_many_groups("The grouping")
         return groups
 
-    def _keys(self, part: int) -> tuple[PublicKeys | ThresholdKeys, tuple[int, ...]]:
+    def _keys(self, part: int) -> tuple[Keys, tuple[int, ...]]:
         domains: tuple[Domain, ...] | None = self._domains
+        if domains is not None and self._top is not None:
+            return TopKeys(domains[0].key, self._top, part), domains[0].numbers
         if domains is not None:
             return PublicKeys(tuple(d.key for d in domains)), tuple(n for d in domains for n in d.numbers)
         limit = self._schema.policy.budget.delta_for_thresholds
@@ -383,7 +404,8 @@ class _Draft:
         return "policy" if is_declared and self._declared_bound(asked, aliases) != 1 else "default"
 
     def _declared_bound(self, asked: Asked, aliases: set[str]) -> Fraction:
-        bound = declared_bound(asked, self._node, self._schema, self._groups)
+        chosen = self._top if asked.kind is MeasureKind.UNITS else None  # a unit is in no more keys than were chosen
+        bound = declared_bound(asked, self._node, self._schema, chosen or self._groups)
         if bound is None:
             raise QueryNotPrivateError(
                 "no-bound",

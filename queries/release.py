@@ -5,6 +5,8 @@ Runs in the worker process. Nothing here logs, and every exception is turned int
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 import pyarrow as pa
 
@@ -12,7 +14,7 @@ from budgets.privacy_loss import PrivacyLoss
 from queries.engine import Engine
 from queries.errors import IllegalPlanError
 from queries.mechanisms import build
-from queries.plan import Aggregation
+from queries.plan import Aggregation, Literal, Type
 
 
 def release(aggregation: Aggregation, charged: PrivacyLoss, engine: Engine) -> pa.Table:
@@ -25,6 +27,10 @@ def release(aggregation: Aggregation, charged: PrivacyLoss, engine: Engine) -> p
     mechanism = build(aggregation)
     if not mechanism.loss.fits_within(charged):
         raise IllegalPlanError("the mechanism would lose more than was charged")
+    if mechanism.choice is not None:
+        counts = engine.exact_sums(aggregation.counting)
+        chosen = counts.keys.column(0).take(pa.array(mechanism.choice.among(counts.sums[0])))
+        aggregation = aggregation.among(_literals(chosen, aggregation.keys.expressions[0].type))
     exact = engine.exact_sums(aggregation)
     if len(exact.sums) != len(mechanism.gaussians):
         raise IllegalPlanError("one exact vector for each mechanism")
@@ -37,3 +43,9 @@ def release(aggregation: Aggregation, charged: PrivacyLoss, engine: Engine) -> p
     noised = [gaussian.add_noise(vector) for gaussian, vector in zip(gaussians, sums, strict=True)]
     columns = {name: keys.column(name) for name in keys.column_names}
     return pa.table(columns | {f"m{index}": pa.array(vector) for index, vector in enumerate(noised)})
+
+
+def _literals(members: pa.ChunkedArray, type_: Type) -> tuple[Literal, ...]:
+    """Keys that the engine gave, as a plan spells them."""
+    values = members.to_pylist()
+    return tuple(Literal(str(value) if isinstance(value, date) else value, type_) for value in values)

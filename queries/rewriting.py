@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from queries.aggregates import Measures, is_aggregate, measures, try_expression
+from queries.aggregates import Asked, Measures, Node, is_aggregate, measures, try_expression
 from queries.hints import hint
 from queries.intervals import is_measure, standard_error
 from queries.parse import refusal, walk
-from queries.plan import Expression
+from queries.plan import Expression, MeasureKind
 from queries.rows import Output, Rows, distinct_names, is_star, name_of
 from queries.scalars import UnitColumn, scalar
 from queries.schema import Schema
@@ -49,10 +49,27 @@ def aggregated(
         if tree.args.get(name) is not None:
             result.set(name, _constant(tree.args[name]))
     result.set("from_", exp.From(this=_released(table, found, tree)))
+    found.node.top = _top(result, found.node)
     if not found.node.measures:
         reason = "The statement groups private rows, but measures nothing."
         raise refusal("no-aggregate", reason, tree, hint=f"Add COUNT(*) or COUNT(DISTINCT {schema.unit_column}).")
     return found, Rows(result, distinct_names(outputs, tree))
+
+
+def _top(left_over: exp.Select, node: Node) -> int | None:
+    """How many groups are wanted, if they are those with the most units: ORDER BY COUNT(DISTINCT unit) DESC LIMIT n."""
+    order, limit = left_over.args.get("order"), left_over.args.get("limit")
+    if order is None or limit is None or left_over.args.get("where") is not None or len(node.keys) != 1:
+        return None
+    first, skipped = order.expressions[0], left_over.args.get("offset")
+    by = first.this.unnest()
+    if isinstance(by, exp.Literal) and by.name.isdigit() and 1 <= int(by.name) <= len(left_over.expressions):
+        by = left_over.expressions[int(by.name) - 1].unalias().unnest()
+    counted = node.measures[int(by.name[1:])] if is_measure(by) else None
+    numbers = [clause.expression.name for clause in (limit, skipped) if clause is not None]
+    if not first.args.get("desc") or counted != Asked(MeasureKind.UNITS, None) or not all(n.isdigit() for n in numbers):
+        return None
+    return sum(map(int, numbers))
 
 
 def _released(table: str, found: Measures, tree: exp.Select) -> exp.Expr:

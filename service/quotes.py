@@ -97,7 +97,7 @@ class QuotedRelease(Closed):
 
     digest: str
     stored: bool
-    keys: Literal["public", "threshold"]
+    keys: Literal["public", "threshold", "top"]
     key_sources: list[QuotedKeys]
     groups: int | None = Field(description="How many groups come back; null where a threshold decides.")
     max_groups_contributed: int | None = Field(default=None, description="In how many keys a unit is counted.")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from queries.plan import ThresholdKeys
+from queries.plan import PublicKeys, ThresholdKeys, TopKeys
 from queries.planner import PlannedMeasure, PlannedNode
 from queries.postprocess import half_width
 from service.accounts import plain
 
 _SUMS = "discrete Gaussian on L2-clipped sums"
 _VALUES = "discrete Gaussian on the numbers of different values that units keep"
+_KEYS = {PublicKeys: "public", ThresholdKeys: "threshold", TopKeys: "top"}
 _TREE = "discrete Gaussian on the L2-clipped counts of a tree"
 
 
@@ -20,7 +21,7 @@ def release_document(node: PlannedNode, *, stored: bool) -> dict[str, object]:
     document: dict[str, object] = {
         "digest": node.aggregation.digest,
         "stored": stored,
-        "keys": "threshold" if isinstance(keys, ThresholdKeys) else "public",
+        "keys": _KEYS[type(keys)],
         "groups": node.groups,
         "mechanism": _mechanism(node),
         "rho": plain(Fraction(node.loss.rho_nano, 10**9)),
@@ -37,6 +38,8 @@ def release_document(node: PlannedNode, *, stored: bool) -> dict[str, object]:
 def _mechanism(node: PlannedNode) -> str:
     if node.aggregation.counts_values:
         return _VALUES
+    if isinstance(node.aggregation.keys, TopKeys):
+        return f"one-shot Gumbel choice of {node.aggregation.keys.count:,} keys, then {_SUMS} of these"
     return _SUMS if node.tree is None else _TREE
 
 

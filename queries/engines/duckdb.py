@@ -22,7 +22,7 @@ from queries.engine import ExactSums
 from queries.engines.dense_axes import Dense, dense, dense_candidates
 from queries.errors import IllegalPlanError
 from queries.kernel import Words
-from queries.plan import GROUPS_LIMIT, Aggregation, Axis, ThresholdKeys
+from queries.plan import GROUPS_LIMIT, Aggregation, Axis, Literal, ThresholdKeys, TopKeys
 from queries.sql_text import text_literal
 
 _BATCH_ROWS = 250_000
@@ -101,10 +101,14 @@ class DuckDBEngine:
         """Run every statement of the aggregation for its errors alone: meant for empty tables."""
         if isinstance(aggregation.keys, ThresholdKeys):
             self._connection.execute(f"CREATE OR REPLACE TABLE candidates AS {emit.candidates(aggregation)}")
+        if isinstance(aggregation.keys, TopKeys):
+            self.prepare(aggregation.counting)
+            return self.prepare(aggregation.among((Literal(None, aggregation.keys.expressions[0].type),)))
         instead = dense(aggregation, self._axes(aggregation))
         for each in (aggregation, instead.aggregation) if instead else (aggregation,):
             self._make_lookups(each)
             self._connection.execute(emit.contributions(each, axes.groups_of(each), (0, 1))).fetchmany(1)
+        return None
 
     def _make_lookups(self, aggregation: Aggregation) -> None:
         """Make the small public tables that the contributions read; those of the query before may do."""

@@ -9,12 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from math import isqrt
+from typing import Any
 
 from queries.engine import ExactSums
 from queries.mechanisms import NANO, build
-from queries.plan import WEIGHT_ONE, Aggregation, ThresholdKeys
+from queries.plan import GROUPS_LIMIT, WEIGHT_ONE, Aggregation, Kind, Literal, ThresholdKeys, TopKeys
 
 Key = tuple[object, ...]
+UNBOUNDED = isqrt(GROUPS_LIMIT) + 1  # the bound of the counts that keys are chosen by, which no unit reaches
+_MEMBERS = {
+    Kind.BOOLEAN: (True, None),
+    Kind.INTEGER: (0, 1, 3, None),
+    Kind.DECIMAL: (310, 999, None),
+    Kind.VARCHAR: ("bread", "old", "a", None),
+    Kind.DATE: ("2026-01-31", "2026-02-01", None),
+}
 
 
 @dataclass(frozen=True)
@@ -26,9 +36,21 @@ class Violation:
     allowed: Fraction
 
 
+def steps(aggregation: Aggregation) -> tuple[Aggregation, ...]:
+    """What an engine sums for a release: one aggregation, or counts to choose keys by, and then sums of some keys."""
+    if not isinstance(aggregation.keys, TopKeys):
+        return (aggregation,)
+    type_ = aggregation.keys.expressions[0].type
+    values: tuple[Any, ...] = _MEMBERS[type_.kind]
+    return aggregation.counting, aggregation.among(tuple(Literal(value, type_) for value in values))
+
+
 def violations(aggregation: Aggregation, whole: ExactSums, without: ExactSums) -> Iterator[Violation]:
     """Everything in which the two neighbours differ by more than the plan's price allows."""
     with_unit, without_unit = _cells(whole), _cells(without)
+    if aggregation.blocks[0].measures[0].l2_bound == UNBOUNDED:
+        yield from _score_violations(with_unit, without_unit)
+        return
     yield from _key_violations(aggregation, with_unit, without_unit)
     mechanism = build(aggregation)
     first, total = 0, Fraction(0)
@@ -57,6 +79,18 @@ def _cells(exact: ExactSums) -> Mapping[Key, tuple[int, ...]]:
     if len(cells) != exact.keys.num_rows:
         raise ValueError("a key comes twice")
     return cells
+
+
+def _score_violations(
+    whole: Mapping[Key, tuple[int, ...]], without: Mapping[Key, tuple[int, ...]]
+) -> Iterator[Violation]:
+    """Scores that keys are chosen by change by at most WEIGHT_ONE each, and never rise when a unit goes."""
+    if list(whole) != list(without):
+        yield Violation("public keys", Fraction(len(whole.keys() ^ without.keys())), Fraction(0))
+    for key in whole.keys() & without.keys():
+        change = whole[key][0] - without[key][0]
+        if not 0 <= change <= WEIGHT_ONE:
+            yield Violation("a score", Fraction(change), Fraction(WEIGHT_ONE))
 
 
 def _key_violations(

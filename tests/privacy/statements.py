@@ -263,4 +263,5 @@ def questions(draw: st.DrawFn) -> Asked:
     sql = f"SELECT {', '.join(shown)} FROM {source.text}"
     sql += f" WHERE {where}" if where else ""
     sql += f" GROUP BY {', '.join(keys)}" if keys else ""
+    sql += draw(st.sampled_from(["", "", f" ORDER BY COUNT(DISTINCT {source.unit}) DESC LIMIT 1"]))
     return Asked(sql, draw(_options(names)))

@@ -12,7 +12,7 @@ from queries.engine import ExactSums
 from queries.errors import IllegalPlanError, PriceError, QueryNotPrivateError
 from queries.planner import QueryPlan
 from tests.privacy.market import Customer, Layout, Market
-from tests.privacy.sensitivity import violations
+from tests.privacy.sensitivity import steps, violations
 from tests.privacy.statements import Asked, customers, layouts, line, questions
 
 _PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
@@ -35,14 +35,14 @@ def _plan(market: Market, asked: Asked) -> QueryPlan:
 
 def _check(market: Market, asked: Asked, everybody: tuple[Customer, ...], data: st.DataObject) -> None:
     plan = _plan(market, asked)
-    for node in plan.nodes:
-        whole = market.sums(node.aggregation, everybody)
-        again = market.sums(node.aggregation, everybody, data.draw(layouts(len(everybody)), "layout"))
+    for aggregation in (each for node in plan.nodes for each in steps(node.aggregation)):
+        whole = market.sums(aggregation, everybody)
+        again = market.sums(aggregation, everybody, data.draw(layouts(len(everybody)), "layout"))
         assert _same(whole, again), "the result depends on where the rows lie"
         for number in range(len(everybody)):
             others = everybody[:number] + everybody[number + 1 :]
-            without = market.sums(node.aggregation, others, Layout(tuple(range(len(others)))[::-1]))
-            assert not list(violations(node.aggregation, whole, without))
+            without = market.sums(aggregation, others, Layout(tuple(range(len(others)))[::-1]))
+            assert not list(violations(aggregation, whole, without))
 
 
 def _same(one: ExactSums, other: ExactSums) -> bool:

@@ -13,7 +13,7 @@ from queries import accumulator, distinct, emit, kernel, mechanisms
 from queries.engines import duckdb as duckdb_engine
 from queries.plan import Aggregation, Block, Derived, Measure, MeasureKind, ThresholdKeys, Union
 from tests.privacy.market import Customer, Market
-from tests.privacy.sensitivity import violations
+from tests.privacy.sensitivity import UNBOUNDED, steps, violations
 from tests.privacy.statements import line
 
 LINES = tuple(line(product=1 + n % 4, pieces=90, amount=100_000, ticket=n) for n in range(40))
@@ -33,6 +33,10 @@ NUMBERED = (
 DIFFERENT = (
     "SELECT department, COUNT(DISTINCT ticket) AS n FROM lines JOIN products USING (product_id) GROUP BY department"
 )
+TOP = (
+    "SELECT product_id, COUNT(DISTINCT card_id) AS n FROM lines JOIN products USING (product_id) GROUP BY product_id "
+    "ORDER BY n DESC LIMIT 2"
+)
 MEDIAN = "SELECT department, MEDIAN(pieces) AS m FROM lines JOIN products USING (product_id) GROUP BY department"
 Found = Callable[[str, Customer], list[str]]
 
@@ -50,13 +54,16 @@ def found(market: Market) -> Found:
 
     def ask(sql: str, leaving: Customer) -> list[str]:
         (node,) = market.plan(sql, {}).nodes
-        whole, without = (market.sums(node.aggregation, who) for who in ((leaving, *OTHERS), OTHERS))
-        return [violation.what for violation in violations(node.aggregation, whole, without)]
+        named = []
+        for step in steps(node.aggregation):
+            whole, without = (market.sums(step, who) for who in ((leaving, *OTHERS), OTHERS))
+            named += [violation.what for violation in violations(step, whole, without)]
+        return named
 
     return ask
 
 
-@pytest.mark.parametrize("sql", [SUM, TICKETS, JOINED, EXISTS, GROUPED, NUMBERED, DIFFERENT, MEDIAN])
+@pytest.mark.parametrize("sql", [SUM, TICKETS, JOINED, EXISTS, GROUPED, NUMBERED, DIFFERENT, MEDIAN, TOP])
 def test_without_a_fault_nothing_is_found(found: Found, sql: str) -> None:
     assert found(sql, HEAVY) == []
 
@@ -109,6 +116,15 @@ def test_values_kept_by_their_number_alone_are_found(found: Found, monkeypatch: 
 
     monkeypatch.setattr(distinct, "kept_pairs", loose)
     assert "all blocks: rho" in found(DIFFERENT, HEAVY)
+
+
+def test_scores_that_count_rows_are_found(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    def loose(measure: Measure, column: int) -> list[int]:
+        return [kernel.ROWS, *real(measure, column)[1:]] if measure.l2_bound == UNBOUNDED else real(measure, column)
+
+    real = accumulator._measure
+    monkeypatch.setattr(accumulator, "_measure", loose)
+    assert "a score" in found(TOP, HEAVY)
 
 
 def test_a_unit_with_too_many_rare_keys_is_found(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:

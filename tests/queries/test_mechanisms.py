@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
+import opendp.prelude as dp
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,19 +16,22 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from queries.errors import IllegalPlanError
-from queries.mechanisms import ATTO, NANO, Gaussian, Threshold, _opendp_rho, build
+from queries.mechanisms import ATTO, NANO, Choice, Gaussian, Threshold, _opendp_rho, build
 from queries.plan import (
     INTEGER,
     WEIGHT_ONE,
     Aggregation,
     Block,
     Column,
+    Key,
     Measure,
     MeasureKind,
     PublicKeys,
     Relation,
     Scan,
+    SeriesAxis,
     ThresholdKeys,
+    TopKeys,
 )
 
 SIGNIFICANCE = 1e-9
@@ -174,3 +179,82 @@ def test_public_keys_need_no_threshold_and_no_delta() -> None:
     mechanism = build(Aggregation(_RELATION, PublicKeys(), (Block((_ROWS,), 5),), 100))
     assert mechanism.threshold is None
     assert mechanism.loss.delta_atto == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(count=st.integers(1, 5_000), rho_nano=st.integers(1, 10**12))
+def test_a_choice_costs_no_more_than_was_paid_for(count: int, rho_nano: int) -> None:
+    choice = Choice.of(count, rho_nano)
+    assert count / (8 * Fraction(choice.scale) ** 2) <= Fraction(rho_nano, NANO)
+    least = math.sqrt(count * NANO / (8 * rho_nano))
+    assert choice.scale <= max(2**-7, least * (1 + 2**-30)), "more noise than the price asks for"
+
+
+def test_a_choice_with_less_noise_than_was_paid_for_does_not_run() -> None:
+    choice = Choice.of(3, NANO)
+    with pytest.raises(IllegalPlanError):
+        replace(choice, scale=choice.scale * 0.999).among(np.arange(9) * WEIGHT_ONE)
+
+
+def _first_choices(scores: list[int], scale: float, draws: int) -> NDArray[np.int64]:
+    """How often each index is chosen first."""
+    choice = Choice(1, scale, 10**15)
+    found = [int(choice.among(np.array(scores, np.int64) * WEIGHT_ONE)[0]) for _ in range(draws)]
+    return np.bincount(found, minlength=len(scores))
+
+
+def _expected_shares(scores: list[int], scale: float) -> NDArray[np.float64]:
+    weights = np.exp((np.array(scores) - max(scores)) / scale)
+    shares: NDArray[np.float64] = weights / weights.sum()
+    return shares
+
+
+@pytest.mark.parametrize("scores", [[0, 0, 0], [5, 3, 3, 0, -2], [100, 101]])
+def test_the_first_choice_is_that_of_the_exponential_mechanism(scores: list[int]) -> None:
+    draws, scale = 20_000, 2.5
+    found = _first_choices(scores, scale, draws)
+    assert stats.chisquare(found, draws * _expected_shares(scores, scale)).pvalue > SIGNIFICANCE
+
+
+def test_the_test_of_choices_sees_a_tenth_less_noise() -> None:
+    found = _first_choices([5, 3, 3, 0, -2], 2.25, 20_000)
+    assert stats.chisquare(found, 20_000 * _expected_shares([5, 3, 3, 0, -2], 2.5)).pvalue < SIGNIFICANCE
+
+
+def test_choices_are_those_of_opendps_one_shot_mechanism() -> None:
+    """Pairs in order, of four scores: both samplers draw from one distribution (a test of homogeneity)."""
+    scores, scale, draws = np.array([4, 3, 3, 0], np.int64), 2.0, 20_000
+    space = dp.vector_domain(dp.atom_domain(T="i64")), dp.linf_distance(T="i64", monotonic=True)
+    theirs = dp.m.make_noisy_top_k(*space, dp.zero_concentrated_divergence(), k=2, scale=scale)
+    ours = Choice(2, scale, 10**15)
+    tables = [
+        Counter(tuple(int(n) for n in sample()) for _ in range(draws))
+        for sample in (lambda: ours.among(scores * WEIGHT_ONE), lambda: theirs(scores))
+    ]
+    pairs = sorted(set(tables[0]) | set(tables[1]))
+    assert stats.chi2_contingency([[table[pair] for pair in pairs] for table in tables]).pvalue > SIGNIFICANCE
+
+
+def test_each_index_is_chosen_once_and_all_where_there_are_no_more() -> None:
+    scores = np.array([3, 3, 0, 9, 9, 1], np.int64) * WEIGHT_ONE
+    for _ in range(50):
+        assert len(set(Choice.of(4, NANO).among(scores).tolist())) == 4
+    assert sorted(Choice.of(9, NANO).among(scores).tolist()) == list(range(6))
+
+
+def test_scores_far_below_the_highest_are_drawn_alike() -> None:
+    """Beyond the reach of the weights a score counts as one at its end: still above nothing, and the best are found."""
+    scores = np.array([10**9, 10**9 - 1, 5, 0], np.int64) * 16
+    assert sorted(Choice.of(2, 10**12).among(scores * (WEIGHT_ONE // 16)).tolist()) == [0, 1]
+    assert len(set(Choice.of(3, 10**12).among(scores * (WEIGHT_ONE // 16)).tolist())) == 3
+
+
+def test_a_choice_among_public_keys_is_priced_with_what_is_measured_of_them() -> None:
+    column = Column(0, "k", INTEGER)
+    key = Key((column,), SeriesAxis(0, 99, Column(0, "v", INTEGER)))
+    aggregation = Aggregation(_RELATION, TopKeys(key, 5, 300), (Block((_ROWS,), 700),), 100)
+    mechanism = build(aggregation)
+    assert mechanism.choice == Choice.of(5, 300)
+    assert mechanism.threshold is None
+    assert (mechanism.loss.rho_nano, mechanism.loss.delta_atto) == (1_000, 0)
+    assert len(mechanism.gaussians) == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 import pytest
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from budgets.privacy_loss import epsilon_of_rho
 from queries.errors import PriceError, QueryNotPrivateError
 from queries.mechanisms import build
-from queries.plan import WEIGHT_ONE, Axis, MeasureKind, ThresholdKeys
+from queries.plan import WEIGHT_ONE, Axis, MeasureKind, ThresholdKeys, TopKeys
 from queries.planner import options_of, plan, price
 from tests.queries.retailer import POLICY, SCHEMA, Statement, blocks, planned
 
@@ -282,3 +282,40 @@ def test_too_many_measures_are_refused() -> None:
 def test_planning_is_a_function_of_its_inputs() -> None:
     for sql in STATEMENTS:
         assert planned(sql) == planned(sql)
+
+
+_TOP = "SELECT product_id, COUNT(DISTINCT household_id) AS n FROM lines GROUP BY product_id ORDER BY n DESC LIMIT {}"
+
+
+def _top_of(sql: str, options: Mapping[str, object] | None = None, groups: int = 10_000) -> TopKeys | None:
+    nano = 10**9
+    planned_ = plan(sql, {}, SCHEMA, nano, options_of(options or {}), lambda _: groups)
+    keys = planned_.nodes[0].aggregation.keys
+    return keys if isinstance(keys, TopKeys) else None
+
+
+def test_keys_are_chosen_first_where_few_are_wanted_of_many() -> None:
+    bound: dict[str, object] = {"l2_bound": {"n": 10}}
+    found = _top_of(_TOP.format(100), bound)
+    assert found is not None
+    assert found.count == 100
+    assert _top_of(_TOP.format(120), bound) is None, "noised counts of all keys are as good"
+    assert _top_of(_TOP.format(100), bound, groups=100) is None, "all keys are wanted"
+    assert _top_of(_TOP.format(100), bound | {"group_selection_strategy": "PUBLIC_GROUPS"}) is None
+    assert _top_of(_TOP.format(100), bound | {"max_groups_contributed": 5}) is None
+
+
+def test_the_counts_of_chosen_keys_are_bounded_by_their_number() -> None:
+    (node,) = plan(_TOP.format(9), {}, SCHEMA, 10**9, options_of({}), lambda _: 10_000).nodes
+    assert node.groups == 9
+    assert node.measures[0].l2_bound == 3
+    assert node.loss.rho_nano <= 10**9
+
+
+@pytest.mark.parametrize(
+    "order",
+    ["n", "n DESC, product_id", "product_id DESC", "n + 1 DESC", "2"],
+)
+def test_another_order_asks_for_all_keys(order: str) -> None:
+    sql = _TOP.format(5).replace("n DESC", order)
+    assert (_top_of(sql) is None) == (order != "n DESC, product_id")

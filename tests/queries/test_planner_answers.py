@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 
+import numpy as np
 import pytest
 
-from queries.mechanisms import Gaussian, Threshold, Vector
-from queries.plan import ThresholdKeys
+from queries.mechanisms import Choice, Gaussian, Threshold, Vector
+from queries.plan import PublicKeys, ThresholdKeys, TopKeys
 from tests.queries.retailer import Retailer, Row, Statement, statements
 
 ACCEPTED = statements("accepted")
@@ -23,6 +24,7 @@ Key = tuple[tuple[str, object], ...]
 def _silence() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Gaussian, "add_noise", lambda _self, exact: exact.copy())
+        patch.setattr(Choice, "among", lambda choice, scores: np.argsort(-scores, kind="stable")[: choice.count])
         patch.setattr(Threshold, "passes", _any_unit)
         yield
 
@@ -70,8 +72,8 @@ def test_with_silent_noise_the_answer_is_plain_duckdbs(statement: Statement, ret
 def test_the_plan_of_a_statement_has_the_expected_shape(statement: Statement, retailer: Retailer) -> None:
     plan = retailer.plan(statement)
     if "keys" in statement.facts:
-        kinds = {isinstance(node.aggregation.keys, ThresholdKeys) for node in plan.nodes}
-        assert kinds == {statement.facts["keys"] == "threshold"}
+        kinds = {type(node.aggregation.keys) for node in plan.nodes}
+        assert kinds == {{"public": PublicKeys, "threshold": ThresholdKeys, "top": TopKeys}[statement.facts["keys"]]}
     if "groups" in statement.facts:
         assert [node.groups for node in plan.nodes] == [int(statement.facts["groups"])]
     if "measures" in statement.facts:

@@ -11,19 +11,23 @@ import pytest
 from budgets.privacy_loss import PrivacyLoss
 from queries.engine import ExactSums
 from queries.errors import IllegalPlanError
-from queries.mechanisms import Gaussian, Vector, build
+from queries.mechanisms import Choice, Gaussian, Vector, build
 from queries.plan import (
     INTEGER,
     WEIGHT_ONE,
     Aggregation,
     Block,
     Column,
+    Key,
     Measure,
     MeasureKind,
     PublicKeys,
     Relation,
     Scan,
+    SeriesAxis,
     ThresholdKeys,
+    TopKeys,
+    ValuesAxis,
 )
 from queries.release import release
 
@@ -133,3 +137,30 @@ def _threshold() -> int:
     if threshold is None:
         raise ValueError(threshold)
     return threshold.value
+
+
+_AXIS = SeriesAxis(0, 99, Column(0, "v", INTEGER))
+TOP = Aggregation(_RELATION, TopKeys(Key((_KEY,), _AXIS), 2, 10**9), _BLOCKS[1:], 100)
+
+
+def test_of_many_keys_only_those_that_were_chosen_are_measured(
+    drawn: list[list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Choice, "among", lambda choice, scores: np.argsort(-scores, kind="stable")[: choice.count])
+    engine = _engine([5, 9, 0, 7])
+    release(TOP, TOP.loss, engine)
+    counting, measured = engine.asked
+    assert counting == TOP.counting
+    assert isinstance(measured.keys, PublicKeys)
+    (key,) = measured.keys.keys
+    assert isinstance(key.axis, ValuesAxis)
+    assert [literal.value for literal in key.axis.values] == [11, 13]
+    assert measured.blocks == TOP.blocks
+    assert drawn == [[5, 9, 0, 7]]  # of the second answer alone
+
+
+def test_a_choice_that_would_lose_more_than_was_charged_reads_no_row() -> None:
+    engine = _engine([1, 2])
+    with pytest.raises(IllegalPlanError):
+        release(TOP, PrivacyLoss(TOP.loss.rho_nano - 1), engine)
+    assert not engine.asked

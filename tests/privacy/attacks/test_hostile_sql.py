@@ -96,7 +96,7 @@ HOSTILE = {
     "a list of values": "SELECT LIST(note) AS n FROM purchases",
     "a histogram": "SELECT HISTOGRAM(ticket) AS n FROM purchases",
     "a mode": "SELECT MODE(note) AS n FROM purchases",
-    "a quantile": "SELECT QUANTILE_DISC(amount, 0.5) AS n FROM purchases",
+    "a quantile of the unit": "SELECT QUANTILE_DISC(card_id, 0.5) AS n FROM purchases",
     "ANY_VALUE": "SELECT store_id, ANY_VALUE(note) AS n FROM purchases GROUP BY store_id",
     "an unknown aggregate": "SELECT MY_SUM(amount) AS n FROM purchases",
     "aggregates in aggregates": "SELECT SUM(COUNT(*)) AS n FROM purchases",

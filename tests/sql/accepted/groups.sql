@@ -157,3 +157,23 @@ GROUP BY ROLLUP (often, many)
 
 -- name: a rollup of public rows
 SELECT department, COUNT(*) AS n FROM products GROUP BY ROLLUP (department)
+
+-- name: the keys with the most customers
+-- keys: top
+SELECT product_id, COUNT(DISTINCT household_id) AS n FROM lines GROUP BY product_id ORDER BY n DESC, product_id LIMIT 5
+
+-- name: other measures of the keys with the most customers
+-- keys: top
+SELECT day, SUM(amount) AS s, COUNT(*) AS c FROM lines GROUP BY day ORDER BY COUNT(DISTINCT household_id) DESC, day LIMIT 7 OFFSET 2
+
+-- name: the keys with the most rows are not chosen
+-- keys: public
+SELECT product_id, COUNT(*) AS n FROM lines GROUP BY product_id ORDER BY n DESC, product_id LIMIT 5
+
+-- name: nor those with the most customers of a kind
+-- keys: public
+SELECT product_id, COUNT(DISTINCT household_id) FILTER (WHERE amount > 0) AS n FROM lines GROUP BY product_id ORDER BY n DESC, product_id LIMIT 5
+
+-- name: nor those of several columns
+-- keys: public
+SELECT product_id, paid_by_card, COUNT(DISTINCT household_id) AS n FROM lines GROUP BY ALL ORDER BY n DESC, product_id, paid_by_card LIMIT 5
