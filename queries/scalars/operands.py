@@ -11,15 +11,16 @@ from decimal import Decimal
 from sqlglot import exp
 
 from queries.parse import refusal
-from queries.plan import BOOLEAN, DATE, DOUBLE, INTEGER, NULL, VARCHAR, Call, Expression, Function, Kind, Literal, Type
+from queries.plan import BOOLEAN, DATE, DOUBLE, INTEGER, NULL, VARCHAR, Expression, Function, Kind, Literal, Type
+from queries.scalars.forms import formed
 from queries.scalars.literals import INT64_LIMIT, day, exact_type, number
 
 Convert = Callable[[exp.Expr], Expression]  # what builds the arguments of a function
 Build = Callable[[exp.Expr, Convert], Expression]
 
 
-def call(function: Function, type_: Type, *arguments: Expression) -> Call:
-    return Call(function, arguments, type_)
+def call(function: Function, type_: Type, *arguments: Expression) -> Expression:
+    return formed(function, type_, *arguments)
 
 
 def as_condition(value: Expression, node: exp.Expr) -> Expression:

@@ -62,7 +62,6 @@ NAMES = {
     "LIST(a)": "LIST",
     "ANY_VALUE(a)": "ANY_VALUE",
     "APPROX_COUNT_DISTINCT(a)": "APPROX_COUNT_DISTINCT",
-    "bool_or(a)": "BOOL_OR",
     "RANDOM()": "RANDOM",
     "TODAY()": "TODAY",
     "LOG10(a)": "LOG10",

@@ -172,7 +172,7 @@ SELECT APPROX_QUANTILE(amount, 0.5) AS q FROM lines
 SELECT MODE(note) AS m FROM lines
 
 -- name: whether any row is so
--- expect: unsupported-syntax 1:8 hint
+-- expect: unsupported-aggregate 1:8 hint
 -- instead: SELECT COUNT_IF(paid_by_card) AS n FROM lines
 SELECT BOOL_OR(paid_by_card) AS b FROM lines
 

@@ -253,3 +253,8 @@ SELECT COUNT(*) AS n FROM lines WHERE amount // 2 = 1
 -- expect: type-mismatch 1:40 hint
 -- instead: SELECT COUNT(*) AS n FROM lines WHERE ROUND(amount / 2, 2) % 2 = 1
 SELECT COUNT(*) AS n FROM lines WHERE (amount / 2) % 2 = 1
+
+-- name: an empty list
+-- expect: type-mismatch 1:39 hint
+-- instead: SELECT COUNT(*) AS n FROM lines WHERE ticket IN (1, 2)
+SELECT COUNT(*) AS n FROM lines WHERE ticket IN ()

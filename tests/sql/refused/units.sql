@@ -95,3 +95,20 @@ SELECT COUNT(*) AS n FROM (SELECT household_id, MIN(household_id) AS m FROM line
 -- name: an aggregate beside windows
 -- expect: unsupported-syntax 1:112 hint
 SELECT COUNT(*) AS n FROM (SELECT RANK() OVER (PARTITION BY household_id ORDER BY day) AS r FROM lines QUALIFY SUM(pieces) = 0) AS t
+
+-- name: a sum of all columns
+-- expect: unsupported-expression 1:53
+SELECT COUNT(*) AS n FROM (SELECT household_id, SUM(*) AS s FROM lines GROUP BY household_id) AS t
+
+-- name: a sum of distinct values over one unit's rows
+-- expect: unsupported-aggregate 1:62 hint
+-- instead: SELECT COUNT(*) AS n FROM (SELECT household_id, SUM(pieces) AS s FROM (SELECT DISTINCT household_id, pieces FROM lines) AS d GROUP BY household_id) AS t
+SELECT COUNT(*) AS n FROM (SELECT household_id, SUM(DISTINCT pieces) AS s FROM lines GROUP BY household_id) AS t
+
+-- name: distinct values in a window
+-- expect: unsupported-aggregate 1:50 hint
+SELECT COUNT(*) AS n FROM (SELECT COUNT(DISTINCT pieces) OVER (PARTITION BY household_id) AS s FROM lines) AS t
+
+-- name: whether any number of a customer is so
+-- expect: type-mismatch 1:57
+SELECT COUNT(*) AS n FROM (SELECT household_id, BOOL_OR(pieces) AS b FROM lines GROUP BY household_id) AS t
