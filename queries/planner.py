@@ -13,7 +13,7 @@ from budgets.privacy_loss import PrivacyLoss, rho_of_epsilon
 from queries.aggregates import Asked, Node
 from queries.bounds import declared_bound
 from queries.domains import Domain, public_keys
-from queries.errors import IllegalPlanError, PlanTooLargeError, PriceError, QueryNotPrivateError
+from queries.errors import IllegalPlanError, PlanTooLargeError, PriceError, QueryNotPrivateError, SqlSyntaxError
 from queries.fan_out import check_fan_out
 from queries.mechanisms import Mechanism, build
 from queries.parse import DIALECT, parse
@@ -30,6 +30,7 @@ from queries.plan import (
     ThresholdKeys,
 )
 from queries.relations import Statement, check
+from queries.rewrites import rewrite
 from queries.rows import Output
 from queries.schema import Schema
 
@@ -120,7 +121,32 @@ def price(schema: Schema, epsilon: Fraction | None, rho: Fraction | None, max_ep
 def plan(
     sql: str, params: Mapping[str, object], schema: Schema, rho_nano: int, options: Options, size_of: SizeOf
 ) -> QueryPlan:
-    """The plan of a statement; raises SqlSyntaxError, QueryNotPrivateError or PriceError."""
+    """The plan of a statement; raises SqlSyntaxError, QueryNotPrivateError or PriceError.
+
+    A refusal carries the statement rewritten, where a rule can repair it and the result is planned.
+    """
+    try:
+        return _planned(sql, params, schema, rho_nano, options, size_of)
+    except QueryNotPrivateError as error:
+        instead = rewrite(sql, schema, error)
+        if instead is not None and _is_planned(instead, params, schema, rho_nano, options, size_of):
+            error.rewrite = instead
+        raise
+
+
+def _is_planned(
+    sql: str, params: Mapping[str, object], schema: Schema, rho_nano: int, options: Options, size_of: SizeOf
+) -> bool:
+    try:
+        _planned(sql, params, schema, rho_nano, options, size_of)
+    except (SqlSyntaxError, QueryNotPrivateError, PriceError):
+        return False
+    return True
+
+
+def _planned(
+    sql: str, params: Mapping[str, object], schema: Schema, rho_nano: int, options: Options, size_of: SizeOf
+) -> QueryPlan:
     try:
         return _plan(check(parse(sql, params), schema), schema, rho_nano, options, size_of)
     except PlanTooLargeError as error:

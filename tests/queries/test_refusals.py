@@ -96,6 +96,7 @@ def test_an_example_gets_its_code(refusal: Refusal) -> None:
     with pytest.raises(QueryNotPrivateError) as raised:
         plan(refusal.sql, params, _SCHEMA, rho_nano, options_of(options), _no_sizes)
     assert raised.value.code == refusal.code
+    assert raised.value.rewrite == refusal.rewrite
 
 
 STATEMENTS = [

@@ -1,9 +1,11 @@
 -- name: a number as a condition
 -- expect: type-mismatch 1:39
+-- rewrite: SELECT COUNT(*) AS n FROM lines WHERE pieces <> 0
 SELECT COUNT(*) AS n FROM lines WHERE pieces
 
 -- name: a text compared with a number
 -- expect: type-mismatch 1:39 hint
+-- rewrite: SELECT COUNT(*) AS n FROM lines WHERE CAST(note AS INT) > 5
 -- instead: SELECT COUNT(*) AS n FROM lines WHERE CAST(note AS INTEGER) > 5
 SELECT COUNT(*) AS n FROM lines WHERE note > 5
 
@@ -86,6 +88,7 @@ SELECT COUNT(*) AS n FROM lines WHERE SQRT(amount) > 1
 
 -- name: a power of private values
 -- expect: unsupported-expression 1:39 hint
+-- rewrite: SELECT COUNT(*) AS n FROM lines WHERE amount * amount > 1
 -- instead: SELECT COUNT(*) AS n FROM lines WHERE amount * amount > 1
 SELECT COUNT(*) AS n FROM lines WHERE amount ** 2 > 1
 
@@ -191,11 +194,13 @@ SELECT COUNT(*) AS n FROM lines WHERE note COLLATE NOCASE = 'a'
 
 -- name: the floor of private values
 -- expect: unsupported-expression 1:45 hint
+-- rewrite: SELECT COUNT(*) AS n FROM lines WHERE (CAST(amount AS INT) - CASE WHEN CAST(amount AS INT) > amount THEN 1 ELSE 0 END) = 3
 -- instead: SELECT COUNT(*) AS n FROM lines WHERE CAST(amount AS INTEGER) - IF(CAST(amount AS INTEGER) > amount, 1, 0) = 3
 SELECT COUNT(*) AS n FROM lines WHERE FLOOR(amount) = 3
 
 -- name: the ceiling of private values
 -- expect: unsupported-expression 1:13 hint
+-- rewrite: SELECT (CAST(amount AS INT) + CASE WHEN CAST(amount AS INT) < amount THEN 1 ELSE 0 END) AS k, COUNT(*) AS n FROM lines GROUP BY k
 -- instead: SELECT CAST(amount AS INTEGER) + IF(CAST(amount AS INTEGER) < amount, 1, 0) AS k, COUNT(*) AS n FROM lines GROUP BY k
 SELECT CEIL(amount) AS k, COUNT(*) AS n FROM lines GROUP BY k
 
@@ -206,6 +211,7 @@ SELECT COUNT(*) AS n FROM lines WHERE TRUNC(amount) = 3
 
 -- name: the sign of private values
 -- expect: unsupported-expression 1:39 hint
+-- rewrite: SELECT COUNT(*) AS n FROM lines WHERE CASE WHEN amount > 0 THEN 1 WHEN amount < 0 THEN -1 ELSE 0 END = 1
 -- instead: SELECT COUNT(*) AS n FROM lines WHERE CASE WHEN amount > 0 THEN 1 WHEN amount < 0 THEN -1 ELSE 0 END = 1
 SELECT COUNT(*) AS n FROM lines WHERE SIGN(amount) = 1
 
@@ -216,6 +222,7 @@ SELECT STRFTIME(day, '%Y-%m') AS month, COUNT(*) AS n FROM lines GROUP BY month
 
 -- name: a part by its name
 -- expect: unsupported-syntax 1:39 hint
+-- rewrite: SELECT COUNT(*) AS n FROM lines WHERE EXTRACT(MONTH FROM day) = 1
 -- instead: SELECT COUNT(*) AS n FROM lines WHERE EXTRACT(month FROM day) = 1
 SELECT COUNT(*) AS n FROM lines WHERE DATE_PART('month', day) = 1
 
@@ -246,6 +253,7 @@ SELECT COUNT(*) AS n FROM lines WHERE LTRIM(note) = 'a'
 
 -- name: whole division of decimals
 -- expect: type-mismatch 1:39 hint
+-- rewrite: SELECT COUNT(*) AS n FROM lines WHERE CAST(amount AS INT) // 2 = 1
 -- instead: SELECT COUNT(*) AS n FROM lines WHERE CAST(amount AS INTEGER) // 2 = 1
 SELECT COUNT(*) AS n FROM lines WHERE amount // 2 = 1
 
@@ -258,3 +266,27 @@ SELECT COUNT(*) AS n FROM lines WHERE (amount / 2) % 2 = 1
 -- expect: type-mismatch 1:39 hint
 -- instead: SELECT COUNT(*) AS n FROM lines WHERE ticket IN (1, 2)
 SELECT COUNT(*) AS n FROM lines WHERE ticket IN ()
+
+-- name: a day without zeros
+-- expect: type-mismatch 1:39 hint
+-- rewrite: SELECT COUNT(*) AS n FROM lines WHERE day > CAST('2026-02-05' AS DATE)
+SELECT COUNT(*) AS n FROM lines WHERE day > '2026-2-5'
+
+-- name: days as numbers
+-- expect: type-mismatch 1:39 hint
+-- rewrite: SELECT COUNT(*) AS n FROM lines WHERE day BETWEEN CAST('2026-02-01' AS DATE) AND CAST('2026-02-28' AS DATE)
+SELECT COUNT(*) AS n FROM lines WHERE day BETWEEN 20260201 AND 20260228
+
+-- name: a day with slashes
+-- expect: type-mismatch 1:39 hint
+-- rewrite: SELECT COUNT(*) AS n FROM lines WHERE day IN (CAST('2026-02-01' AS DATE), CAST('2026-02-02' AS DATE))
+SELECT COUNT(*) AS n FROM lines WHERE day IN ('2026/02/01', '2026/02/02')
+
+-- name: a text compared with a fraction
+-- expect: type-mismatch 1:39 hint
+SELECT COUNT(*) AS n FROM lines WHERE note < 1.5
+
+-- name: a number under AND
+-- expect: type-mismatch 1:62
+-- rewrite: SELECT COUNT(*) AS n FROM lines WHERE day > '2026-02-01' AND pieces <> 0
+SELECT COUNT(*) AS n FROM lines WHERE day > '2026-02-01' AND pieces

@@ -58,18 +58,22 @@ SELECT COUNT(*) AS n FROM lines a JOIN customers b ON a.household_id = b.househo
 
 -- name: the unit as a key
 -- expect: group-by-unit 1:8 hint
+-- rewrite: SELECT n, COUNT(*) AS units FROM (SELECT household_id, COUNT(*) AS n FROM lines GROUP BY household_id) AS each_one GROUP BY n
 SELECT household_id, COUNT(*) AS n FROM lines GROUP BY household_id
 
 -- name: the unit as a key by its ordinal
 -- expect: group-by-unit 1:8 hint
+-- rewrite: SELECT n, COUNT(*) AS units FROM (SELECT household_id, COUNT(*) AS n FROM lines GROUP BY 1) AS each_one GROUP BY n
 SELECT household_id, COUNT(*) AS n FROM lines GROUP BY 1
 
 -- name: the unit as a key by its alias
 -- expect: group-by-unit 1:8 hint
+-- rewrite: SELECT n, COUNT(*) AS units FROM (SELECT household_id AS h, COUNT(*) AS n FROM lines GROUP BY h) AS each_one GROUP BY n
 SELECT household_id AS h, COUNT(*) AS n FROM lines GROUP BY h
 
 -- name: the unit as a key by ALL
 -- expect: group-by-unit 1:8 hint
+-- rewrite: SELECT n, COUNT(*) AS units FROM (SELECT household_id, COUNT(*) AS n FROM lines GROUP BY ALL) AS each_one GROUP BY n
 SELECT household_id, COUNT(*) AS n FROM lines GROUP BY ALL
 
 -- name: a function of the unit as a key

@@ -1,11 +1,13 @@
 -- What is made of several rows must be made of rows of one unit.
 -- name: a window over everybody
 -- expect: window-across-units 1:49 hint
+-- rewrite: SELECT COUNT(*) AS n FROM (SELECT household_id, RANK() OVER (PARTITION BY household_id ORDER BY day) AS r FROM lines) AS t
 -- instead: SELECT COUNT(*) AS n FROM (SELECT household_id, RANK() OVER (PARTITION BY household_id ORDER BY day) AS r FROM lines) AS t
 SELECT COUNT(*) AS n FROM (SELECT household_id, RANK() OVER (ORDER BY day) AS r FROM lines) AS t
 
 -- name: a window by another column
 -- expect: window-across-units 1:49 hint
+-- rewrite: SELECT COUNT(*) AS n FROM (SELECT household_id, SUM(amount) OVER (PARTITION BY household_id, product_id) AS s FROM lines) AS t
 SELECT COUNT(*) AS n FROM (SELECT household_id, SUM(amount) OVER (PARTITION BY product_id) AS s FROM lines) AS t
 
 -- name: a window with NULLs first
@@ -31,6 +33,7 @@ SELECT COUNT(*) AS n FROM (SELECT household_id, COUNT(*) AS c FROM lines GROUP B
 
 -- name: a column that is neither grouped nor folded
 -- expect: not-in-group-by 1:49 hint
+-- rewrite: SELECT COUNT(*) AS n FROM (SELECT household_id, pieces FROM lines GROUP BY household_id, pieces) AS t
 -- instead: SELECT COUNT(*) AS n FROM (SELECT household_id, MIN(pieces) AS p FROM lines GROUP BY household_id) AS t
 SELECT COUNT(*) AS n FROM (SELECT household_id, pieces FROM lines GROUP BY household_id) AS t
 
@@ -40,10 +43,12 @@ SELECT COUNT(*) AS n FROM (SELECT household_id, MEDIAN(pieces) AS p FROM lines G
 
 -- name: a sum of doubles over one unit's rows
 -- expect: inexact-sum 1:49 hint
+-- rewrite: SELECT COUNT(*) AS n FROM (SELECT household_id, SUM(ROUND(amount / pieces, 2)) AS p FROM lines GROUP BY household_id) AS t
 SELECT COUNT(*) AS n FROM (SELECT household_id, SUM(amount / pieces) AS p FROM lines GROUP BY household_id) AS t
 
 -- name: other customers' products
 -- expect: subquery-across-units 1:39 hint
+-- rewrite: SELECT COUNT(*) AS n FROM lines WHERE (household_id, product_id) IN (SELECT household_id, product_id FROM lines WHERE pieces > 3)
 -- instead: SELECT COUNT(*) AS n FROM lines WHERE (household_id, product_id) IN (SELECT household_id, product_id FROM lines WHERE pieces > 3)
 SELECT COUNT(*) AS n FROM lines WHERE product_id IN (SELECT product_id FROM lines WHERE pieces > 3)
 
