@@ -26,8 +26,8 @@ class SqlSyntaxError(QueryError):
 class QueryNotPrivateError(QueryError):
     """The statement is readable, but cannot be answered privately as it is written.
 
-    `code` is stable and documented; `hint` says what to write instead; `rewrite` is the whole statement repaired, where a
-    rule knows how and the planner accepts it.
+    `code` is stable and documented; `hint` says what to write instead; `rewrite` is the whole statement repaired, where
+    a rule knows how and the planner accepts it.
     """
 
     def __init__(

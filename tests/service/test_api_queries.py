@@ -90,9 +90,7 @@ def test_a_refusal_names_position_and_hint(harness: Harness) -> None:
     document = harness.problem(harness.ask(sql="SELECT household_id FROM purchases"), "query-not-private")
     assert (document["code"], document["line"], document["column"]) == ("unit-in-output", 1, 8)
     assert document["hint"] == "leave it out"
-    assert document["rewrite"] == "SELECT COUNT(*) AS n FROM purchases"
-    again = harness.problem(harness.ask(sql="SELECT SQRT(amount) FROM purchases"), "query-not-private")
-    assert "rewrite" not in again
+    assert "rewrite" not in document
     assert spent(harness) == 0
 
 
