@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from queries.errors import QueryNotPrivateError
 from queries.hints import called, hint
-from queries.parse import DIALECT, refusal
+from queries.parse import DIALECT, position, refusal
 from queries.plan import (
     BOOLEAN,
     DOUBLE,
@@ -47,6 +47,7 @@ AGGREGATES: tuple[type[exp.Expr], ...] = (
     *(exp.LogicalAnd, exp.LogicalOr),
     *SPREADS,
 )
+Place = tuple[int | None, int | None]  # line and column, from 1
 _ONE_OR_ZERO = (Literal(1, INTEGER), Literal(0, INTEGER))
 
 
@@ -72,6 +73,8 @@ class Node:
     measures: list[Asked] = field(default_factory=list)
     linked: set[tuple[int, int]] = field(default_factory=set)
     aliases: dict[int, set[str]] = field(default_factory=dict)
+    places: dict[int, Place] = field(default_factory=dict)  # of the measures in the statement's text
+    place: Place = (None, None)
 
     def add(self, measure: Asked) -> int:
         if measure not in self.measures:
@@ -109,6 +112,8 @@ class Measures:
         if output is not None:
             for number in numbers:
                 self.node.aliases.setdefault(number, set()).add(output)
+        for number in numbers:
+            self.node.places.setdefault(number, position(call))
         self.node.linked.update(pairwise(numbers))
         return tuple(numbers)
 
@@ -208,7 +213,7 @@ def measures(
     """A new node for an aggregating SELECT: the scope's relation and keys in normal form."""
     relation, moved = canonical(scope.relation(tree, schema.unit_column))
     own = tuple(sorted({renumbered(key, moved) for key in keys}, key=repr))
-    return Measures(scope, Node(relation, own), moved, aliases, schema)
+    return Measures(scope, Node(relation, own, place=position(tree)), moved, aliases, schema)
 
 
 def is_aggregate(node: exp.Expr) -> bool:

@@ -19,7 +19,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from queries.errors import QueryNotPrivateError, SqlSyntaxError
-from queries.hints import NAME_KEY, called, called_with, hint
+from queries.hints import NAME_KEY, called, called_with, general_hint, hint
 
 SQL_BYTES_LIMIT = 16 * 1024
 NESTING_LIMIT = 50
@@ -132,19 +132,19 @@ def parse(sql: str, params: Mapping[str, object]) -> exp.Query:
 
 
 def refusal(code: str, reason: str, node: exp.Expr | None = None, hint: str | None = None) -> QueryNotPrivateError:
-    """A refusal that points at `node`."""
+    """A refusal that points at `node`, with what helps against all of its code where `hint` says nothing better."""
     line, column = position(node)
-    return QueryNotPrivateError(code, reason, hint=hint, line=line, column=column)
+    return QueryNotPrivateError(code, reason, hint=hint or general_hint(code), line=line, column=column)
 
 
 def position(node: exp.Expr | None) -> tuple[int | None, int | None]:
-    """Line and column, from 1, of the first token known below the node; None where nothing is known."""
+    """Line and column, from 1, of the first token known below the node, or else around it; None for no node."""
     if node is None:
         return None, None
     places = [
         (n.meta["line"], n.meta["col"] - (n.meta["end"] - n.meta["start"])) for n in node.walk() if "line" in n.meta
     ]
-    return min(places) if places else (None, None)
+    return min(places) if places else position(node.parent) if node.parent is not None else (1, 1)
 
 
 def _check_text(sql: str) -> None:

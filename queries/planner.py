@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from typing import TypeVar
 
 from budgets.privacy_loss import PrivacyLoss, rho_of_epsilon
-from queries.aggregates import Asked, Node
+from queries.aggregates import Asked, Node, Place
 from queries.bounds import declared_bound
 from queries.domains import Domain, public_keys
 from queries.errors import IllegalPlanError, PlanTooLargeError, PriceError, QueryNotPrivateError, SqlSyntaxError
@@ -158,14 +159,29 @@ def _planned(
 
 def _plan(statement: Statement, schema: Schema, rho_nano: int, options: Options, size_of: SizeOf) -> QueryPlan:
     _check_aliases(statement.nodes, options)
-    drafts = [_Draft(node, schema, options, size_of) for node in statement.nodes]
+    drafts = []
+    for node in statement.nodes:
+        with _pointing_at(node.place):
+            drafts.append(_Draft(node, schema, options, size_of))
     parts = sum(draft.parts for draft in drafts)
     if parts > rho_nano:
         raise PriceError("invalid-price", "This price is too small for so many results.")
-    nodes = tuple(
-        draft.finish(f"released_{number}", rho_nano * draft.parts // parts) for number, draft in enumerate(drafts)
-    )
-    return QueryPlan(nodes, statement.rows.columns, statement.rows.tree.sql(dialect=DIALECT))
+    nodes = []
+    for number, draft in enumerate(drafts):
+        with _pointing_at(statement.nodes[number].place):
+            nodes.append(draft.finish(f"released_{number}", rho_nano * draft.parts // parts))
+    return QueryPlan(tuple(nodes), statement.rows.columns, statement.rows.tree.sql(dialect=DIALECT))
+
+
+@contextmanager
+def _pointing_at(place: Place) -> Iterator[None]:
+    """Refusals inside point there, if they point nowhere yet."""
+    try:
+        yield
+    except QueryNotPrivateError as error:
+        if error.line is None:
+            error.line, error.column = place
+        raise
 
 
 def _check_aliases(nodes: tuple[Node, ...], options: Options) -> None:
@@ -188,7 +204,10 @@ class _Draft:
         self._options = options
         self._domains = None if options.threshold and node.keys else public_keys(node, schema)
         self._groups = self._count_groups(size_of)
-        self._measures = [self._measure(number, asked) for number, asked in enumerate(node.measures)]
+        self._measures: list[Measure] = []
+        for number, asked in enumerate(node.measures):
+            with _pointing_at(node.places.get(number, node.place)):
+                self._measures.append(self._measure(number, asked))
 
     @property
     def parts(self) -> int:

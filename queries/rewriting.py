@@ -215,5 +215,5 @@ def _key(group: exp.Expr, scope: Scope, aliases: Aliases) -> Expression:
 
 def _constant(clause: exp.Expr) -> exp.Expr:
     if not isinstance(clause.expression, exp.Literal):
-        raise refusal("unsupported-syntax", "LIMIT and OFFSET take a number.", clause)
+        raise refusal("unsupported-syntax", "LIMIT and OFFSET take a number.", clause, hint="Write the number itself.")
     return clause.copy()

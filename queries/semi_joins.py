@@ -50,7 +50,11 @@ def _in(node: exp.In, check: Check) -> tuple[View, Pairs]:
     view = _checked(node.args["query"], check)
     outer = node.this.expressions if isinstance(node.this, exp.Tuple) else [node.this]
     if len(outer) != len(view.columns):
-        raise refusal("type-mismatch", "The two sides of IN have different numbers of columns.", node)
+        reason, hint = (
+            "The two sides of IN have different numbers of columns.",
+            "Select what stands before IN, and no more.",
+        )
+        raise refusal("type-mismatch", reason, node, hint)
     return view, list(zip(outer, view.columns, strict=True))
 
 

@@ -293,5 +293,7 @@ def _shifted(value: Expression | UnitColumn, offset: int) -> Expression | UnitCo
 
 def known_columns(names: list[str]) -> str:
     """The hint that lists the columns that there are."""
+    if not names:
+        return "There is no such table here. A table that has an alias goes by it alone."
     shown = ", ".join(names[:20])
     return f"Known columns: {shown}{', …' if len(names) > 20 else ''}."  # noqa: PLR2004

@@ -38,7 +38,8 @@ def number(text: str, node: exp.Expr) -> Literal:
     try:
         value = Decimal(text)
     except InvalidOperation:
-        raise refusal("type-mismatch", "This text is not a number.", node) from None
+        hint = "Write numbers without quotes. Texts go with texts: CAST makes one of a number."
+        raise refusal("type-mismatch", "This text is not a number.", node, hint) from None
     if not value.is_finite() or abs(value) >= _NUMBER_LIMIT:
         raise refusal("number-out-of-range", "This number is out of range.", node)
     value = value.normalize()

@@ -27,7 +27,7 @@ def as_condition(value: Expression, node: exp.Expr) -> Expression:
     if value.type.kind is Kind.NULL:
         return Literal(None, BOOLEAN)
     if value.type != BOOLEAN:
-        raise refusal("type-mismatch", "This is not a condition.", node)
+        raise refusal("type-mismatch", "This is not a condition.", node, hint="Compare it: x <> 0, or x IS NOT NULL.")
     return value
 
 
@@ -44,7 +44,7 @@ def as_date(value: Expression, node: exp.Expr) -> Expression:
         return Literal(None, DATE)
     value = read(value, DATE, node)
     if value.type != DATE:
-        raise refusal("type-mismatch", "A date is needed here.", node)
+        raise refusal("type-mismatch", "A date is needed here.", node, hint="Write dates as DATE '2017-01-31'.")
     return value
 
 

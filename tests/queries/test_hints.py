@@ -19,6 +19,7 @@ LEAST_REPAIRED = 80
 TEXTS = {
     *hints._BY_NODE,
     *hints._OF_NAME.values(),
+    *hints._OF_CODE.values(),
     *(text for _, text in hints._OF_CLAUSE.values() if text is not None),
 }
 

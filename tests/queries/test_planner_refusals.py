@@ -42,6 +42,15 @@ def test_a_statement_is_rewritten_where_a_rule_repairs_it(statement: Statement) 
 
 
 @pytest.mark.parametrize("statement", REFUSED, ids=lambda statement: statement.name)
+def test_a_refusal_points_somewhere_and_says_what_helps(statement: Statement) -> None:
+    error = _refusal(statement)
+    assert error.line is not None
+    assert error.column is not None
+    assert error.line <= len(statement.sql.splitlines()) or not statement.sql
+    assert isinstance(error, SqlSyntaxError) or error.hint
+
+
+@pytest.mark.parametrize("statement", REFUSED, ids=lambda statement: statement.name)
 def test_a_refusal_is_a_sentence_without_names_of_the_implementation(statement: Statement) -> None:
     error = _refusal(statement)
     texts = [str(error)] if isinstance(error, SqlSyntaxError) else [error.reason, error.hint or "Nothing."]

@@ -1,5 +1,5 @@
 -- name: a number as a condition
--- expect: type-mismatch 1:39
+-- expect: type-mismatch 1:39 hint
 -- rewrite: SELECT COUNT(*) AS n FROM lines WHERE pieces <> 0
 SELECT COUNT(*) AS n FROM lines WHERE pieces
 
@@ -23,11 +23,12 @@ SELECT COUNT(*) AS n FROM lines WHERE day > '2026-02-30'
 SELECT COUNT(*) AS n FROM lines WHERE day > DATE 'yesterday'
 
 -- name: a text that is no number
--- expect: type-mismatch 1:39
+-- expect: type-mismatch 1:39 hint
 SELECT COUNT(*) AS n FROM lines WHERE pieces = 'many'
 
 -- name: a number beyond all ranges
--- expect: number-out-of-range 1:48
+-- expect: number-out-of-range 1:48 hint
+-- instead: SELECT COUNT(*) AS n FROM lines WHERE pieces < 1e20
 SELECT COUNT(*) AS n FROM lines WHERE pieces < 1e40
 
 -- name: a pattern from a column
@@ -56,24 +57,25 @@ SELECT COUNT(*) AS n FROM lines WHERE note SIMILAR TO 'a+'
 SELECT COUNT(*) AS n FROM lines WHERE note GLOB 'a*'
 
 -- name: a random number
--- expect: unsupported-syntax 1:39
+-- expect: unsupported-syntax 1:39 hint
+-- instead: SELECT COUNT(*) AS n FROM lines
 SELECT COUNT(*) AS n FROM lines WHERE RANDOM() < 0.5
 
 -- name: the time of day
--- expect: unsupported-syntax None:None hint
+-- expect: unsupported-syntax 1:39 hint
 -- instead: SELECT COUNT(*) AS n FROM lines WHERE day < DATE '2026-01-31'
 SELECT COUNT(*) AS n FROM lines WHERE day < CURRENT_DATE
 
 -- name: an error on purpose
--- expect: unsupported-syntax 1:39
+-- expect: unsupported-syntax 1:39 hint
 SELECT COUNT(*) AS n FROM lines WHERE ERROR('x') IS NULL
 
 -- name: a hash
--- expect: unsupported-syntax 1:39
+-- expect: unsupported-syntax 1:39 hint
 SELECT COUNT(*) AS n FROM lines WHERE HASH(note) = 1
 
 -- name: a repeated text
--- expect: unsupported-syntax 1:39
+-- expect: unsupported-syntax 1:39 hint
 SELECT COUNT(*) AS n FROM lines WHERE REPEAT(note, 1000000) = 'a'
 
 -- name: a logarithm of private values
@@ -107,23 +109,25 @@ SELECT COUNT(*) AS n FROM lines WHERE CAST(note AS INTEGER[]) IS NULL
 SELECT COUNT(*) AS n FROM lines WHERE CAST(amount AS VARCHAR) = '1.00'
 
 -- name: more decimals than there are
--- expect: unsupported-expression 1:62
+-- expect: unsupported-expression 1:62 hint
 SELECT COUNT(*) AS n FROM lines WHERE CAST(amount AS DECIMAL(30, 12)) > 1
 
 -- name: ROUND to negative places
--- expect: unsupported-expression 1:39
+-- expect: unsupported-expression 1:39 hint
 SELECT COUNT(*) AS n FROM lines WHERE ROUND(amount, -1) = 10
 
 -- name: ROUND to a column's places
--- expect: unsupported-expression 1:39
+-- expect: unsupported-expression 1:39 hint
+-- instead: SELECT COUNT(*) AS n FROM lines WHERE ROUND(amount, 2) = ROUND(amount)
 SELECT COUNT(*) AS n FROM lines WHERE ROUND(amount, pieces) = 10
 
 -- name: SUBSTRING from a column
--- expect: unsupported-expression 1:49
+-- expect: unsupported-expression 1:49 hint
+-- instead: SELECT COUNT(*) AS n FROM lines WHERE SUBSTRING(note, 1, 3) = LEFT(note, 3)
 SELECT COUNT(*) AS n FROM lines WHERE SUBSTRING(note, pieces, 1) = 'a'
 
 -- name: SUBSTRING from the end
--- expect: unsupported-expression 1:49
+-- expect: unsupported-expression 1:49 hint
 SELECT COUNT(*) AS n FROM lines WHERE SUBSTRING(note, -1) = 'a'
 
 -- name: RIGHT of a text
@@ -147,12 +151,13 @@ SELECT COUNT(*) AS n FROM lines WHERE DATE_TRUNC('century', day) = day
 SELECT COUNT(*) AS n FROM lines WHERE DATE_DIFF('month', day, day) = 0
 
 -- name: an interval of months
--- expect: unsupported-expression None:None hint
+-- expect: unsupported-expression 1:50 hint
 -- instead: SELECT COUNT(*) AS n FROM lines WHERE day > DATE '2026-01-01' + INTERVAL 30 DAY
 SELECT COUNT(*) AS n FROM lines WHERE day > DATE '2026-01-01' + INTERVAL 1 MONTH
 
 -- name: days of a column
--- expect: type-mismatch 1:39
+-- expect: type-mismatch 1:39 hint
+-- instead: SELECT COUNT(*) AS n FROM lines WHERE day + 7 > DATE '2026-01-01' AND DATE_DIFF('day', day, day) = 0
 SELECT COUNT(*) AS n FROM lines WHERE day + pieces > DATE '2026-01-01'
 
 -- name: whole division of doubles
@@ -160,7 +165,7 @@ SELECT COUNT(*) AS n FROM lines WHERE day + pieces > DATE '2026-01-01'
 SELECT COUNT(*) AS n FROM lines WHERE (amount / 2) // 2 = 1
 
 -- name: CASE of two types
--- expect: type-mismatch 1:49
+-- expect: type-mismatch 1:49 hint
 SELECT COUNT(*) AS n FROM lines WHERE CASE WHEN pieces > 1 THEN 'a' ELSE 1 END = 'a'
 
 -- name: COALESCE of two types
@@ -168,11 +173,11 @@ SELECT COUNT(*) AS n FROM lines WHERE CASE WHEN pieces > 1 THEN 'a' ELSE 1 END =
 SELECT COUNT(*) AS n FROM lines WHERE COALESCE(note, paid_by_card) IS NULL
 
 -- name: a list
--- expect: unsupported-syntax 1:51
+-- expect: unsupported-syntax 1:51 hint
 SELECT COUNT(*) AS n FROM lines WHERE [pieces] = [1]
 
 -- name: a struct
--- expect: unsupported-syntax 1:45
+-- expect: unsupported-syntax 1:45 hint
 SELECT COUNT(*) AS n FROM lines WHERE {'a': pieces} IS NULL
 
 -- name: a tuple
@@ -181,15 +186,15 @@ SELECT COUNT(*) AS n FROM lines WHERE {'a': pieces} IS NULL
 SELECT COUNT(*) AS n FROM lines WHERE (pieces, ticket) = (1, 2)
 
 -- name: a lambda
--- expect: unsupported-syntax 1:8
+-- expect: unsupported-syntax 1:8 hint
 SELECT LIST_FILTER([1], x -> x > 0) AS l
 
 -- name: an array subscript
--- expect: unsupported-syntax 1:8
+-- expect: unsupported-syntax 1:8 hint
 SELECT note[1] AS a, COUNT(*) AS n FROM lines GROUP BY a
 
 -- name: a collation
--- expect: unsupported-syntax 1:39
+-- expect: unsupported-syntax 1:39 hint
 SELECT COUNT(*) AS n FROM lines WHERE note COLLATE NOCASE = 'a'
 
 -- name: the floor of private values
@@ -287,6 +292,6 @@ SELECT COUNT(*) AS n FROM lines WHERE day IN ('2026/02/01', '2026/02/02')
 SELECT COUNT(*) AS n FROM lines WHERE note < 1.5
 
 -- name: a number under AND
--- expect: type-mismatch 1:62
+-- expect: type-mismatch 1:62 hint
 -- rewrite: SELECT COUNT(*) AS n FROM lines WHERE day > '2026-02-01' AND pieces <> 0
 SELECT COUNT(*) AS n FROM lines WHERE day > '2026-02-01' AND pieces

@@ -17,19 +17,22 @@ SELECT COUNT(*) AS n FROM lines WHERE x.pieces = 1
 SELECT COUNT(*) AS n FROM lines l JOIN stores s ON l.day > s.opened WHERE store_id = 1
 
 -- name: USING of a column on one side
--- expect: unknown-column 1:38
+-- expect: unknown-column 1:38 hint
+-- instead: SELECT COUNT(*) AS n FROM lines JOIN products USING (product_id)
 SELECT COUNT(*) AS n FROM lines JOIN products USING (store_id)
 
 -- name: a star of a table that is not there
--- expect: unknown-table 1:35
+-- expect: unknown-table 1:35 hint
+-- instead: SELECT stores.* FROM stores
 SELECT COUNT(*) AS n FROM (SELECT x.* FROM lines) AS t
 
 -- name: a name with an underscore
--- expect: reserved-name 1:54
+-- expect: reserved-name 1:54 hint
+-- instead: SELECT COUNT(*) AS n FROM lines
 SELECT _sensitive, COUNT(*) AS n FROM lines GROUP BY _sensitive
 
 -- name: a table of the vault
--- expect: reserved-name 1:15
+-- expect: reserved-name 1:15 hint
 SELECT * FROM _units
 
 -- name: a table of the engine
@@ -51,19 +54,19 @@ SELECT COUNT(*) AS n FROM private.main.lines
 SELECT * FROM 'secret.csv'
 
 -- name: a table function
--- expect: unsupported-syntax 1:15
+-- expect: unsupported-syntax 1:15 hint
 SELECT * FROM read_csv('secret.csv')
 
 -- name: a range
--- expect: unsupported-syntax 1:15
+-- expect: unsupported-syntax 1:15 hint
 SELECT * FROM range(10)
 
 -- name: a generator in SELECT
--- expect: unsupported-syntax 1:8
+-- expect: unsupported-syntax 1:8 hint
 SELECT UNNEST([1, 2]) AS x
 
 -- name: a query in a text
--- expect: unsupported-syntax 1:15
+-- expect: unsupported-syntax 1:15 hint
 SELECT * FROM query('SELECT 1')
 
 -- name: a row id
@@ -71,11 +74,11 @@ SELECT * FROM query('SELECT 1')
 SELECT COUNT(*) AS n FROM lines WHERE rowid = 1
 
 -- name: the environment
--- expect: unsupported-syntax 1:8
+-- expect: unsupported-syntax 1:8 hint
 SELECT GETENV('HOME') AS home
 
 -- name: the current user
--- expect: unsupported-syntax None:None
+-- expect: unsupported-syntax 1:24 hint
 SELECT CURRENT_USER AS u
 
 -- name: an alias of an alias of itself
@@ -113,6 +116,6 @@ SELECT COUNT(*) AS n FROM lines AS l JOIN products AS p USING (product_id) WHERE
 SELECT COUNT(*) AS n FROM lines JOIN lines USING (household_id)
 
 -- name: an alias with an underscore
--- expect: reserved-name 1:20
+-- expect: reserved-name 1:20 hint
 -- rewrite: SELECT COUNT(*) AS n FROM lines
 SELECT COUNT(*) AS _n FROM lines

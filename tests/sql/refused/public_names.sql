@@ -78,7 +78,7 @@ SELECT x.city FROM stores
 SELECT stores.city FROM stores AS s
 
 -- name: a public column that USING does not find
--- expect: unknown-column 1:30
+-- expect: unknown-column 1:30 hint
 SELECT city FROM stores JOIN products USING (store_id)
 
 -- name: a column of a table that only filters
