@@ -241,9 +241,9 @@ def _literal(key: str, value: object) -> exp.Expr:
         return exp.Boolean(this=value)
     if isinstance(value, int | Decimal | float):
         number = Decimal(str(value))
-        if not number.is_finite() or abs(number) >= Decimal(10) ** 30:
+        if not number.is_finite() or number.copy_abs() >= Decimal(10) ** 30:
             raise QueryNotPrivateError("unknown-parameter", f"The parameter {key[:60]} is out of range.")
-        literal = exp.Literal.number(format(abs(number), "f"))
+        literal = exp.Literal.number(format(number.copy_abs(), "f"))
         return exp.Neg(this=literal) if number < 0 else literal
     if isinstance(value, str) and len(value) <= PARAMETER_LIMIT and not re.search(r"[\x00\ud800-\udfff]", value):
         return exp.Literal.string(value)

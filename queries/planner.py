@@ -40,6 +40,7 @@ ATTO = 10**18
 DEFAULT_THRESHOLD_SHARE = 100  # a thresholded query takes this part of the thresholds' delta unless it says otherwise
 T = TypeVar("T")
 MOST_GROUPS = 100_000
+_MOST_DIGITS = 30  # of an option, before and after the point
 SizeOf = Callable[[Axis], int]
 
 
@@ -154,7 +155,7 @@ def _planned(
         reason = f"This is more than can be planned: {error}."
     except RecursionError:
         reason = "This is nested more deeply than can be planned."
-    raise QueryNotPrivateError("too-complex", reason, hint="Use fewer and simpler expressions.")
+    raise QueryNotPrivateError("too-complex", reason, hint="Use fewer and simpler expressions.", line=1, column=1)
 
 
 def _plan(statement: Statement, schema: Schema, rho_nano: int, options: Options, size_of: SizeOf) -> QueryPlan:
@@ -372,11 +373,18 @@ def _fraction(name: str, value: object) -> Fraction:
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal | Fraction):
         raise QueryNotPrivateError("unknown-option", f"{name} must be a number.")
     try:
-        number = value if isinstance(value, Fraction) else Fraction(Decimal(str(value)))
+        number = value if isinstance(value, Fraction) else Fraction(_short(Decimal(str(value))))
     except (ValueError, ArithmeticError):
         raise QueryNotPrivateError("unknown-option", f"{name} must be a number.") from None
     if abs(number) > 10**12:
         raise QueryNotPrivateError("unknown-option", f"{name} is out of range.")
+    return number
+
+
+def _short(number: Decimal) -> Decimal:
+    """The number, if it can be written out: a fraction of 1e999999 has a million digits."""
+    if number and abs(number.adjusted()) > _MOST_DIGITS:
+        raise ValueError
     return number
 
 

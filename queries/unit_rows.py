@@ -59,6 +59,9 @@ _IN_WINDOWS: dict[type[exp.Expr], Folding] = {
 }
 
 
+_OF_A_VALUE = frozenset(Folding) - {Folding.COUNT, Folding.ROW_NUMBER, Folding.RANK, Folding.DENSE_RANK}
+
+
 def groups_by_unit(groups: list[exp.Expr], scope: Scope, aliases: Aliases) -> bool:
     """Whether the unit is among the grouping expressions: each group then belongs to one unit."""
     return any(_is_unit(group, scope, aliases) for group in groups)
@@ -267,6 +270,8 @@ class _Writer:
             target = None
         read = self.condition if isinstance(call, exp.LogicalOr | exp.LogicalAnd) else self.scalar
         argument = read(target) if isinstance(target, exp.Expr) else None
+        if argument is None and function in _OF_A_VALUE:
+            raise refusal("unsupported-aggregate", f"{called(call)} needs a value.", call, hint="Name a column in it.")
         if function is Folding.COUNT and argument is not None and self._never_null(argument):
             argument = None
         if function is Folding.SUM and argument is not None and not argument.type.exact:

@@ -35,7 +35,11 @@ def _said_otherwise(place: Place) -> exp.Expr | None:
 
 
 def _instead(node: exp.Expr) -> exp.Expr | None:
+    if isinstance(node, exp.Anonymous):
+        return _extracted(node)
     value = node.this
+    if not isinstance(value, exp.Expr):
+        return None
     if isinstance(node, exp.Pow) and node.expression == exp.Literal.number(2):
         return exp.Mul(this=_part(value), expression=_part(value))
     if isinstance(node, exp.Sign):
@@ -47,11 +51,16 @@ def _instead(node: exp.Expr) -> exp.Expr | None:
         return _whole(value, exp.LT, exp.Add)
     if isinstance(node, exp.LogicalOr):
         return exp.CountIf(this=value.copy())
-    if isinstance(node, exp.Anonymous) and node.name.upper() == "DATE_PART" and len(node.expressions) == 2:  # noqa: PLR2004
-        part, day = node.expressions
-        named = isinstance(part, exp.Literal) and part.name.lower() in _PARTS
-        return exp.Extract(this=exp.var(part.name.upper()), expression=day.copy()) if named else None
     return None
+
+
+def _extracted(node: exp.Anonymous) -> exp.Expr | None:
+    """DATE_PART('month', day) as EXTRACT(MONTH FROM day)."""
+    if node.name.upper() != "DATE_PART" or len(node.expressions) != 2:  # noqa: PLR2004
+        return None
+    part, day = node.expressions
+    named = isinstance(part, exp.Literal) and part.name.lower() in _PARTS
+    return exp.Extract(this=exp.var(part.name.upper()), expression=day.copy()) if named else None
 
 
 def _whole(value: exp.Expr, beyond: type[exp.Binary], step: type[exp.Binary]) -> exp.Expr:

@@ -50,7 +50,7 @@ def _cast(place: Place) -> exp.Expr | None:
 def _condition(place: Place) -> exp.Expr | None:
     """A number as a condition: whether it is not zero. A sum of conditions: a count."""
     call = place.node(exp.Sum)
-    if call is not None:
+    if call is not None and call.this is not None:
         call.replace(exp.CountIf(this=call.this.copy()))
         return place.tree
     node = place.node(exp.Column)
@@ -62,7 +62,7 @@ def _condition(place: Place) -> exp.Expr | None:
 
 def _rounded(place: Place) -> exp.Expr | None:
     node = place.node(exp.Sum)
-    if node is None:
+    if node is None or node.this is None:
         return None
     node.set("this", exp.Round(this=node.this.copy(), decimals=exp.Literal.number(2)))
     return place.tree

@@ -62,7 +62,7 @@ def test_a_refusal_is_a_sentence_without_names_of_the_implementation(statement: 
 
 
 def test_there_are_enough_refused_statements() -> None:
-    assert len(REFUSED) >= LEAST_STATEMENTS
+    assert len(REFUSED) >= LEAST_STATEMENTS, f"{len(REFUSED)} refused statements"
     assert len({statement.sql for statement in REFUSED}) == len(REFUSED)
 
 

@@ -295,3 +295,7 @@ SELECT COUNT(*) AS n FROM lines WHERE note < 1.5
 -- expect: type-mismatch 1:62 hint
 -- rewrite: SELECT COUNT(*) AS n FROM lines WHERE day > '2026-02-01' AND pieces <> 0
 SELECT COUNT(*) AS n FROM lines WHERE day > '2026-02-01' AND pieces
+
+-- name: the ceiling of nothing
+-- expect: unsupported-expression 1:18 hint
+SELECT CEIL() AS k, COUNT(*) AS n FROM lines GROUP BY k

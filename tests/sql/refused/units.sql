@@ -123,3 +123,7 @@ SELECT COUNT(*) AS n FROM (SELECT household_id, BOOL_OR(pieces) AS b FROM lines 
 -- expect: type-mismatch 1:39 hint
 -- instead: SELECT COUNT(*) AS n FROM lines WHERE product_id IN (SELECT product_id FROM products)
 SELECT COUNT(*) AS n FROM lines WHERE product_id IN (SELECT product_id, name FROM products)
+
+-- name: an extreme of nothing
+-- expect: unsupported-aggregate 1:66 hint
+SELECT COUNT(*) AS n FROM (SELECT household_id, MAX(DISTINCT) AS m FROM lines GROUP BY household_id) AS t
