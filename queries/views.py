@@ -258,7 +258,8 @@ def _orders(sources: tuple[Source, ...]) -> Iterator[tuple[int, ...]]:
         tuple(index for index, source in enumerate(sources) if source == kind)
         for kind in sorted(dict.fromkeys(sources), key=repr)
     ]
-    for chosen in islice(product(*(permutations(each) for each in alike)), _ORDERS_LIMIT):
+    ways = [list(islice(permutations(each), _ORDERS_LIMIT)) for each in alike]
+    for chosen in islice(product(*ways), _ORDERS_LIMIT):
         yield tuple(index for each in chosen for index in each)
 
 
