@@ -53,7 +53,7 @@ def as_number(value: Expression, node: exp.Expr) -> Expression:
         return Literal(None, INTEGER)
     value = read(value, INTEGER, node)
     if not value.type.exact and value.type != DOUBLE:
-        raise refusal("type-mismatch", "A number is needed here.", node)
+        raise refusal("type-mismatch", "A number is needed here.", node, hint="Take a number, or CAST to INTEGER.")
     return value
 
 

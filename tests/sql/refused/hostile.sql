@@ -62,7 +62,7 @@ SELECT * FROM "main.lines"
 
 -- name: a path as a table
 -- expect: unknown-table 1:15 hint
-SELECT * FROM '/tmp/x.parquet'
+SELECT * FROM 'x.parquet'
 
 -- name: a copy of a query
 -- expect: not-a-select 1:14 hint
