@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from queries.errors import QueryNotPrivateError
 from queries.hints import called, hint
-from queries.parse import DIALECT, refusal
+from queries.parse import DIALECT, position, refusal
 from queries.plan import (
     BOOLEAN,
     DOUBLE,
@@ -28,7 +28,18 @@ from queries.plan import (
     MeasureKind,
     Relation,
 )
-from queries.scalars import UnitColumn, condition, conjunction, exact_type, rescaled, scalar
+from queries.scalars import (
+    UnitColumn,
+    condition,
+    conjunction,
+    exact_type,
+    formed,
+    is_present,
+    rescaled,
+    scalar,
+    selection,
+    summed,
+)
 from queries.schema import Schema
 from queries.views import Scope, canonical, renumbered
 
@@ -38,9 +49,12 @@ QUANTILES: tuple[type[exp.Expr], ...] = (
 )
 AGGREGATES: tuple[type[exp.Expr], ...] = (
     *(exp.Count, exp.CountIf, exp.ApproxDistinct, exp.Sum, exp.Avg, exp.Min, exp.Max),
+    *(exp.LogicalAnd, exp.LogicalOr),
     *SPREADS,
     *QUANTILES,
 )
+Place = tuple[int | None, int | None]  # line and column, from 1
+_ONE_OR_ZERO = (Literal(1, INTEGER), Literal(0, INTEGER))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +91,8 @@ class Node:
     linked: set[tuple[int, int]] = field(default_factory=set)
     aliases: dict[int, set[str]] = field(default_factory=dict)
     top: int | None = None
+    places: dict[int, Place] = field(default_factory=dict)  # of the measures in the statement's text
+    place: Place = (None, None)
 
     def add(self, measure: Asked) -> int:
         if measure not in self.measures:
@@ -114,6 +130,8 @@ class Measures:
         if output is not None:
             for number in numbers:
                 self.node.aliases.setdefault(number, set()).add(output)
+        for number in numbers:
+            self.node.places.setdefault(number, position(call))
         self.node.linked.update(pairwise(numbers))
         return tuple(numbers)
 
@@ -179,7 +197,7 @@ class Measures:
 
     def sum(self, call: exp.Expr, where: Expression) -> list[Asked]:
         value = self._summand(call)
-        counted = _counted(value)
+        counted = count_of(summed(value))
         if counted is not None:
             return [Asked(MeasureKind.ROWS, _when(_both(counted, where)))]
         return [Asked(MeasureKind.SUM, _filtered(value, where), value.type.scale)]
@@ -210,11 +228,8 @@ class Measures:
 
     def _present(self, value: Expression) -> Expression:
         """The condition that the value is not NULL: TRUE for a column that never is."""
-        if isinstance(value, Literal):
-            return Literal(value.value is not None, BOOLEAN)
-        if isinstance(value, Column) and not self._schema.nullable(self.node.relation, value):
-            return TRUE
-        return Call(Function.NOT, (Call(Function.IS_NULL, (value,), BOOLEAN),), BOOLEAN)
+        relation, nullable = self.node.relation, self._schema.nullable
+        return is_present(value, lambda part: isinstance(part, Column) and not nullable(relation, part))
 
     def _summand(self, call: exp.Expr) -> Expression:
         value = self.expression(call.this)
@@ -231,7 +246,7 @@ def measures(
     """A new node for an aggregating SELECT: the scope's relation and keys in normal form."""
     relation, moved = canonical(scope.relation(tree, schema.unit_column))
     own = tuple(sorted({renumbered(key, moved) for key in keys}, key=repr))
-    return Measures(scope, Node(relation, own), moved, aliases, schema)
+    return Measures(scope, Node(relation, own, place=position(tree)), moved, aliases, schema)
 
 
 def is_aggregate(node: exp.Expr) -> bool:
@@ -247,7 +262,8 @@ def try_expression(measures_: Measures, tree: exp.Expr) -> Expression | None:
 
 
 def _when(where: Expression) -> Expression | None:
-    return None if where == TRUE else where
+    chosen = selection(where)
+    return None if chosen == TRUE else chosen
 
 
 def _exact(value: Expression, text: str) -> str:
@@ -266,20 +282,16 @@ def _both(one: Expression, other: Expression) -> Expression:
 
 
 def _filtered(value: Expression, where: Expression) -> Expression:
-    if where == TRUE:
-        return value
-    return Call(Function.CASE, (where, value, Literal(0, exact_type(value.type.scale))), value.type)
+    return summed(formed(Function.CASE, value.type, where, value, Literal(0, exact_type(value.type.scale))))
 
 
-def _counted(value: Expression) -> Expression | None:
-    """The condition c if the value is 1 where c holds and else 0 or NULL: the sum is then a count."""
+def count_of(value: Expression) -> Expression | None:
+    """The condition c if the value is 1 where c holds and else 0: the sum is then a count."""
     if value == Literal(1, INTEGER):
         return TRUE
-    if not isinstance(value, Call) or value.function is not Function.CASE or len(value.arguments) != 3:  # noqa: PLR2004
-        return None
-    where, then, otherwise = value.arguments
-    one = then == Literal(1, INTEGER) and isinstance(otherwise, Literal) and otherwise.value in (0, None)
-    return where if one and not isinstance(otherwise.value, bool) else None  # type: ignore[union-attr]
+    if isinstance(value, Call) and value.function is Function.CASE:
+        return value.arguments[0] if value.arguments[1:] == _ONE_OR_ZERO else None
+    return None
 
 
 def _quantile_of(call: exp.Expr) -> tuple[exp.Expr, Fraction]:

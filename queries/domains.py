@@ -32,6 +32,19 @@ from queries.policy import Scalar
 from queries.schema import Fact, Schema, column_type
 from queries.views import renumbered
 
+_COMPARISONS = frozenset(
+    {
+        *(Function.EQUAL, Function.NOT_EQUAL, Function.LESS, Function.LESS_EQUAL, Function.IN),
+        *(Function.LIKE, Function.STARTS_WITH, Function.CONTAINS),
+    }
+)
+_NOT_STRICT = frozenset(
+    {
+        *(Function.AND, Function.OR, Function.IS_NULL, Function.SAME, Function.IN, Function.CASE, Function.COALESCE),
+        *(Function.NULL_IF, Function.LEAST, Function.GREATEST),
+    }
+)
+_LISTED_LIMIT = 10_000  # values of a series that are written out one by one
 EPOCH = date(1970, 1, 1).toordinal()
 
 
@@ -59,6 +72,8 @@ def public_keys(node: Node, schema: Schema) -> tuple[Domain, ...] | None:
         found.append(Domain(Key((target,), axis), (number,)))
     for source, group in by_source.items():
         values = tuple(target for _, target in group)
+        if _is_outer(source, node.relation) and not all(map(keeps_null, values)):
+            return None
         found.append(Domain(Key(values, _table_axis(source, values, node)), tuple(number for number, _ in group)))
     return tuple(sorted(found, key=lambda domain: (_rank(domain.key.axis), repr(domain.key))))
 
@@ -83,11 +98,16 @@ def _through_reference(expression: Expression, relation: Relation, schema: Schem
     return expression
 
 
+def _is_outer(source: int, relation: Relation) -> bool:
+    """Whether the source is on the right of a left join, which leaves NULLs where it finds nothing."""
+    return source > 0 and relation.joins[source - 1].left
+
+
 def _table_axis(source: int, values: tuple[Expression, ...], node: Node) -> TableAxis:
     """The distinct values over one public source, under the conditions that name it alone."""
     relation = node.relation
     scan = relation.sources[source]
-    outer = source > 0 and relation.joins[source - 1].left
+    outer = _is_outer(source, relation)
     parts = relation.joins[source - 1].on if outer else relation.where
     own = tuple(renumbered(part, {source: 0}) for part in parts if {c.source for c in columns_of(part)} == {source})
     return TableAxis(Relation(scan, (), own), tuple(renumbered(v, {source: 0}) for v in values), with_null=outer)
@@ -133,15 +153,40 @@ def _axis(
 ) -> Axis | None:
     if fact.declared.domain is not None or variable.type == BOOLEAN:
         values = fact.declared.domain or (False, True)
-        literals = tuple(_literal(value, fact) for value in values)
-        return ValuesAxis(literals, function, where, with_null=with_null)
+        return _listed([_literal(value, fact) for value in values], function, where, with_null=with_null)
     bounds = _bounds(fact)
     if bounds is None or variable.type.kind is Kind.DECIMAL:
         return None
     start, stop, rest = _narrowed(*bounds, variable, where)
     if not 0 <= stop - start < GROUPS_LIMIT:
         return None
-    return SeriesAxis(start, stop, function, rest, with_null=with_null)
+    if not with_null or keeps_null(function):
+        return SeriesAxis(start, stop, function, rest, with_null=with_null)
+    if stop - start >= _LISTED_LIMIT:
+        return None
+    members = [_member(number, variable) for number in range(start, stop + 1)]
+    return _listed(members, function, where, with_null=True)
+
+
+def _listed(
+    values: list[Literal], function: Expression, where: tuple[Expression, ...], *, with_null: bool
+) -> ValuesAxis:
+    """The axis of these values; NULL is one of them where the function makes something else of it."""
+    if not with_null or keeps_null(function):
+        return ValuesAxis(tuple(values), function, where, with_null=with_null)
+    return ValuesAxis((*values, Literal(None, values[0].type)), function, where)
+
+
+def keeps_null(function: Expression) -> bool:
+    """Whether the function of a column is NULL where the column is; False where that is not plain to see."""
+    if not isinstance(function, Call):
+        return isinstance(function, Column)
+    return function.function not in _NOT_STRICT and any(keeps_null(argument) for argument in function.arguments)
+
+
+def _member(number: int, variable: Column) -> Literal:
+    value = date.fromordinal(EPOCH + number).isoformat() if variable.type.kind is Kind.DATE else number
+    return Literal(value, variable.type)
 
 
 def _written(expression: Expression) -> ValuesAxis | None:
@@ -209,9 +254,17 @@ def _ordinal(value: Expression) -> int | None:
 
 
 def _excludes_null(where: tuple[Expression, ...]) -> bool:
-    """Whether some condition is a plain comparison, which no NULL passes."""
-    comparisons = {Function.EQUAL, Function.NOT_EQUAL, Function.LESS, Function.LESS_EQUAL, Function.IN, Function.LIKE}
-    return any(isinstance(part, Call) and part.function in comparisons for part in where)
+    """Whether some condition is the column itself or a comparison of it, or NOT of one: no NULL passes."""
+    plain = [part.arguments[0] if isinstance(part, Call) and part.function is Function.NOT else part for part in where]
+    return any(
+        isinstance(part, Column)
+        or (
+            isinstance(part, Call)
+            and part.function in _COMPARISONS
+            and any(isinstance(a, Column) for a in part.arguments)
+        )
+        for part in plain
+    )
 
 
 def _over_v(expression: Expression, column: Column, variable: Expression) -> Expression:

@@ -26,7 +26,8 @@ class SqlSyntaxError(QueryError):
 class QueryNotPrivateError(QueryError):
     """The statement is readable, but cannot be answered privately as it is written.
 
-    `code` is stable and documented; `hint` says what to write instead; `rewrite` is that SQL where it can be produced.
+    `code` is stable and documented; `hint` says what to write instead; `rewrite` is the whole statement repaired, where
+    a rule knows how and the planner accepts it.
     """
 
     def __init__(

@@ -64,6 +64,7 @@ _BY_NODE: dict[str, tuple[type[exp.Expr], ...]] = {
     _JOIN: (exp.Exists, exp.In),
     "Compare one by one, with AND between.": (exp.Tuple,),
     "Join a subquery: JOIN (SELECT …) AS t ON ….": (exp.Lateral,),
+    "A column that is totalled is NULL: SELECT {x} IS NULL AS total …, around the result.": (exp.Grouping,),
     _ALL_ROWS: (exp.TableSample,),
     "Use an outer SELECT with CASE, or one measure for each column with FILTER (WHERE …).": (exp.Pivot,),
 }
@@ -85,6 +86,21 @@ _OF_CLAUSE: dict[tuple[type[exp.Expr], str], tuple[str, str | None]] = {
     (exp.Trim, "position"): ("TRIM of one side", "TRIM({x}) takes spaces from both sides."),
 }
 
+# by code: where nothing better is said
+_OF_CODE = {
+    "not-a-select": "Write one SELECT … FROM …, with or without WITH before it.",
+    "unsupported-syntax": "Leave it out. “SQL for analysts” lists what can be written.",
+    "unsupported-expression": "“SQL for analysts” lists the functions that can stand here. On results there are more.",
+    "number-out-of-range": "Write a number below 1e30.",
+    "group-by-ordinal": "Count the columns of the SELECT from 1, or name one.",
+    "reserved-name": "Choose another name.",
+    "unknown-parameter": "Give a value for it in params.",
+    "unit-in-expression": "Units are only joined on and counted: COUNT(DISTINCT …).",
+    "not-in-group-by": "Name the columns, and group by them.",
+    "unknown-column": "Name a column that both sides have, or join ON a.x = b.y.",
+    "unknown-table": "Name a table of this FROM before the dot.",
+    "count-distinct": "Use JOIN, or count the customers of the left side.",
+}
 _OF_NAME = {
     "DATE_PART": "Use EXTRACT: EXTRACT(month FROM …).",
     "NOW": _DAY,
@@ -142,6 +158,11 @@ def hint(node: exp.Expr, argument: str | None = None) -> str | None:
     else:
         text = _OF_NODE.get(type(node))
     return None if text is None else text.format(x=_operand(node), y=_text(node.args.get("expression")))
+
+
+def general_hint(code: str) -> str | None:
+    """What helps against any refusal of the code; None where that differs."""
+    return _OF_CODE.get(code)
 
 
 def _operand(node: exp.Expr) -> str:

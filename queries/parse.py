@@ -19,7 +19,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from queries.errors import QueryNotPrivateError, SqlSyntaxError
-from queries.hints import NAME_KEY, called, called_with, hint
+from queries.hints import NAME_KEY, called, called_with, general_hint, hint
 
 SQL_BYTES_LIMIT = 16 * 1024
 NESTING_LIMIT = 50
@@ -55,7 +55,18 @@ _ALLOWED: dict[type[exp.Expr], frozenset[str]] = {
             *(exp.From, exp.Where, exp.Having, exp.Qualify, exp.Paren, exp.Not, exp.Neg, exp.Exists, exp.Boolean),
             *(exp.Var, exp.Abs, exp.Lower, exp.Upper, exp.Length, exp.Floor, exp.Sqrt, exp.Ln, exp.Exp, exp.Sign),
             *(exp.Year, exp.Quarter, exp.Month, exp.Week, exp.Day, exp.DayOfWeek, exp.DayOfWeekIso, exp.DayOfYear),
-            *(exp.Avg, exp.Sum, exp.Min, exp.Max, exp.Median, exp.Stddev, exp.StddevPop, exp.StddevSamp),
+            *(
+                exp.Avg,
+                exp.Sum,
+                exp.Min,
+                exp.Max,
+                exp.Median,
+                exp.LogicalAnd,
+                exp.LogicalOr,
+                exp.Stddev,
+                exp.StddevPop,
+                exp.StddevSamp,
+            ),
             *(exp.Variance, exp.VariancePop, exp.CountIf, exp.RowNumber, exp.Rank, exp.DenseRank, exp.PercentRank),
             *(exp.FirstValue, exp.LastValue, exp.ApproxDistinct),
         ),
@@ -123,19 +134,19 @@ def parse(sql: str, params: Mapping[str, object]) -> exp.Query:
 
 
 def refusal(code: str, reason: str, node: exp.Expr | None = None, hint: str | None = None) -> QueryNotPrivateError:
-    """A refusal that points at `node`."""
+    """A refusal that points at `node`, with what helps against all of its code where `hint` says nothing better."""
     line, column = position(node)
-    return QueryNotPrivateError(code, reason, hint=hint, line=line, column=column)
+    return QueryNotPrivateError(code, reason, hint=hint or general_hint(code), line=line, column=column)
 
 
 def position(node: exp.Expr | None) -> tuple[int | None, int | None]:
-    """Line and column, from 1, of the first token known below the node; None where nothing is known."""
+    """Line and column, from 1, of the first token known below the node, or else around it; None for no node."""
     if node is None:
         return None, None
     places = [
         (n.meta["line"], n.meta["col"] - (n.meta["end"] - n.meta["start"])) for n in node.walk() if "line" in n.meta
     ]
-    return min(places) if places else (None, None)
+    return min(places) if places else position(node.parent) if node.parent is not None else (1, 1)
 
 
 def _check_text(sql: str) -> None:
@@ -232,9 +243,9 @@ def _literal(key: str, value: object) -> exp.Expr:
         return exp.Boolean(this=value)
     if isinstance(value, int | Decimal | float):
         number = Decimal(str(value))
-        if not number.is_finite() or abs(number) >= Decimal(10) ** 30:
+        if not number.is_finite() or number.copy_abs() >= Decimal(10) ** 30:
             raise QueryNotPrivateError("unknown-parameter", f"The parameter {key[:60]} is out of range.")
-        literal = exp.Literal.number(format(abs(number), "f"))
+        literal = exp.Literal.number(format(number.copy_abs(), "f"))
         return exp.Neg(this=literal) if number < 0 else literal
     if isinstance(value, str) and len(value) <= PARAMETER_LIMIT and not re.search(r"[\x00\ud800-\udfff]", value):
         return exp.Literal.string(value)

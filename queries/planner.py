@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from typing import TypeVar
 
 from budgets.privacy_loss import PrivacyLoss, rho_of_epsilon
-from queries.aggregates import Asked, Node
+from queries.aggregates import Asked, Node, Place
 from queries.bounds import declared_bound
 from queries.domains import Domain, public_keys
-from queries.errors import IllegalPlanError, PlanTooLargeError, PriceError, QueryNotPrivateError
+from queries.errors import IllegalPlanError, PlanTooLargeError, PriceError, QueryNotPrivateError, SqlSyntaxError
 from queries.expected import ExpectedError, KeyColumn, Noise, expected_errors, key_columns
 from queries.fan_out import check_fan_out
 from queries.mechanisms import Mechanism, build
@@ -37,6 +37,7 @@ from queries.plan import (
 )
 from queries.quantiles import Tree, Wanted
 from queries.relations import Statement, check
+from queries.rewrites import rewrite
 from queries.rows import Output
 from queries.schema import Schema
 
@@ -46,6 +47,7 @@ DEFAULT_THRESHOLD_SHARE = 100  # a thresholded query takes this part of the thre
 T = TypeVar("T")
 MOST_GROUPS = 100_000
 _ANY_ROW = (-VALUE_LIMIT, VALUE_LIMIT)
+_MOST_DIGITS = 30  # of an option, before and after the point
 SizeOf = Callable[[Axis], int]
 
 
@@ -143,32 +145,70 @@ def price(schema: Schema, epsilon: Fraction | None, rho: Fraction | None, max_ep
 def plan(
     sql: str, params: Mapping[str, object], schema: Schema, rho_nano: int, options: Options, size_of: SizeOf
 ) -> QueryPlan:
-    """The plan of a statement; raises SqlSyntaxError, QueryNotPrivateError or PriceError."""
+    """The plan of a statement; raises SqlSyntaxError, QueryNotPrivateError or PriceError.
+
+    A refusal carries the statement rewritten, where a rule can repair it and the result is planned.
+    """
+    try:
+        return _planned(sql, params, schema, rho_nano, options, size_of)
+    except QueryNotPrivateError as error:
+        instead = rewrite(sql, schema, error)
+        if instead is not None and _is_planned(instead, params, schema, rho_nano, options, size_of):
+            error.rewrite = instead
+        raise
+
+
+def _is_planned(
+    sql: str, params: Mapping[str, object], schema: Schema, rho_nano: int, options: Options, size_of: SizeOf
+) -> bool:
+    try:
+        _planned(sql, params, schema, rho_nano, options, size_of)
+    except (SqlSyntaxError, QueryNotPrivateError, PriceError):
+        return False
+    return True
+
+
+def _planned(
+    sql: str, params: Mapping[str, object], schema: Schema, rho_nano: int, options: Options, size_of: SizeOf
+) -> QueryPlan:
     try:
         return _plan(check(parse(sql, params), schema), schema, rho_nano, options, size_of)
     except PlanTooLargeError as error:
         reason = f"This is more than can be planned: {error}."
     except RecursionError:
         reason = "This is nested more deeply than can be planned."
-    raise QueryNotPrivateError("too-complex", reason, hint="Use fewer and simpler expressions.")
+    raise QueryNotPrivateError("too-complex", reason, hint="Use fewer and simpler expressions.", line=1, column=1)
 
 
 def _plan(statement: Statement, schema: Schema, rho_nano: int, options: Options, size_of: SizeOf) -> QueryPlan:
     _check_aliases(statement.nodes, options)
-    drafts = [_Draft(node, schema, options, size_of) for node in statement.nodes]
+    drafts = []
+    for node in statement.nodes:
+        with _pointing_at(node.place):
+            drafts.append(_Draft(node, schema, options, size_of))
     parts = sum(draft.parts for draft in drafts)
     if parts > rho_nano:
         raise PriceError("invalid-price", "This price is too small for so many results.")
-    nodes = tuple(
-        node
-        for number, draft in enumerate(drafts)
-        for node in draft.finish(f"released_{number}", rho_nano * draft.parts // parts)
-    )
+    nodes: list[PlannedNode] = []
+    for number, draft in enumerate(drafts):
+        with _pointing_at(statement.nodes[number].place):
+            nodes.extend(draft.finish(f"released_{number}", rho_nano * draft.parts // parts))
     rows = statement.rows
     noise = {table: [node.noise for node in nodes if node.table == table] for table in {node.table for node in nodes}}
     errors = expected_errors(rows.tree, rows.columns, noise)
     keys = key_columns(rows.tree, rows.columns, noise)
-    return QueryPlan(nodes, rows.columns, rows.tree.sql(dialect=DIALECT), errors, keys)
+    return QueryPlan(tuple(nodes), rows.columns, rows.tree.sql(dialect=DIALECT), errors, keys)
+
+
+@contextmanager
+def _pointing_at(place: Place) -> Iterator[None]:
+    """Refusals inside point there, if they point nowhere yet."""
+    try:
+        yield
+    except QueryNotPrivateError as error:
+        if error.line is None:
+            error.line, error.column = place
+        raise
 
 
 def _check_aliases(nodes: tuple[Node, ...], options: Options) -> None:
@@ -193,8 +233,11 @@ class _Draft:
         self._groups = self._count_groups(size_of)
         self._top: int | None = None
         self._top = self._top_keys()
-        measures = enumerate(node.measures)
-        self._measures = {number: self._measure(number, asked) for number, asked in measures if asked.additive}
+        self._measures: dict[int, Measure] = {}
+        for number, asked in enumerate(node.measures):
+            if asked.additive:
+                with self._at(number):
+                    self._measures[number] = self._measure(number, asked)
         self._others = self._draft_others()
 
     @property
@@ -245,15 +288,20 @@ class _Draft:
         worth = 0 < count < (self._groups or 0) and 5 * count < 6 * bound * bound
         return count if worth else None
 
+    def _at(self, number: int) -> AbstractContextManager[None]:
+        return _pointing_at(self._node.places.get(number, self._node.place))
+
     def _draft_others(self) -> list[tuple[tuple[int, ...], Part]]:
         """The releases beside the sums, each with the numbers of the measures that it is for: one tree a value."""
         trees: dict[tuple[Expression | None, Expression, Range], list[int]] = {}
         found: list[tuple[tuple[int, ...], Part]] = []
         for number, asked in enumerate(self._node.measures):
             if asked.fraction is not None:
-                trees.setdefault((asked.value, asked.where, self._range(number, asked)), []).append(number)
+                with self._at(number):
+                    trees.setdefault((asked.value, asked.where, self._range(number, asked)), []).append(number)
             elif not asked.additive:
-                found.append(((number,), values_part(self._node.relation, asked, self._measure(number, asked))))
+                with self._at(number):
+                    found.append(((number,), values_part(self._node.relation, asked, self._measure(number, asked))))
         for (_, _, values), numbers in trees.items():
             found.append((tuple(numbers), self._tree(numbers, values)))
         if found and self._domains is None:
@@ -465,11 +513,18 @@ def _fraction(name: str, value: object) -> Fraction:
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal | Fraction):
         raise QueryNotPrivateError("unknown-option", f"{name} must be a number.")
     try:
-        number = value if isinstance(value, Fraction) else Fraction(Decimal(str(value)))
+        number = value if isinstance(value, Fraction) else Fraction(_short(Decimal(str(value))))
     except (ValueError, ArithmeticError):
         raise QueryNotPrivateError("unknown-option", f"{name} must be a number.") from None
     if abs(number) > 10**12:
         raise QueryNotPrivateError("unknown-option", f"{name} is out of range.")
+    return number
+
+
+def _short(number: Decimal) -> Decimal:
+    """The number, if it can be written out: a fraction of 1e999999 has a million digits."""
+    if number and abs(number.adjusted()) > _MOST_DIGITS:
+        raise ValueError
     return number
 
 

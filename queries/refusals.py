@@ -13,13 +13,17 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One code. `sql` is a statement that gets it, together with the further `members` of the request."""
+    """One code. `sql` is a statement that gets it, together with the further `members` of the request.
+
+    `rewrite` is what the refusal of `sql` carries: the statement repaired by a rule.
+    """
 
     code: str
     meaning: str
     sql: str
     instead: str
     members: Mapping[str, object] = field(default_factory=dict)
+    rewrite: str | None = None
 
 
 _COUNT = "SELECT COUNT(*) AS lines FROM purchases"
@@ -29,6 +33,8 @@ _ROWS = (
         "A column is in several tables of the statement, and they are not known to be equal.",
         "SELECT COUNT(*) AS pairs FROM purchases a JOIN purchases b ON a.household_id = b.household_id WHERE week = 1",
         "Write `table.column`: `a.week`.",
+        rewrite="SELECT COUNT(*) AS pairs FROM purchases AS a JOIN purchases AS b ON a.household_id = "
+        "b.household_id WHERE a.week = 1",
     ),
     Refusal(
         "bound-out-of-range",
@@ -48,6 +54,7 @@ _ROWS = (
         "Two tables of one FROM have the same name.",
         "SELECT COUNT(*) AS pairs FROM purchases JOIN purchases USING (household_id)",
         "Give one an alias: `purchases AS other`.",
+        rewrite="SELECT COUNT(*) AS pairs FROM purchases JOIN purchases AS purchases_2 USING (household_id)",
     ),
     Refusal(
         "duplicate-column",
@@ -55,6 +62,7 @@ _ROWS = (
         "`x_standard_error`). Rows are objects by name, so one of them would be lost.",
         "SELECT SUM(amount) AS x, COUNT(*) AS x FROM purchases",
         "Give one an alias.",
+        rewrite="SELECT SUM(amount) AS x, COUNT(*) AS x_2 FROM purchases",
     ),
     Refusal(
         "group-by-ordinal",
@@ -69,18 +77,24 @@ _ROWS = (
         "Group by something that many customers share, or count the customers with such figures: `SELECT spend > 1000 "
         "AS large, COUNT(*) AS households FROM (SELECT household_id, SUM(amount) AS spend FROM purchases GROUP BY "
         "household_id) AS h GROUP BY large`.",
+        rewrite="SELECT spend, COUNT(*) AS units FROM (SELECT household_id, SUM(amount) AS spend FROM purchases "
+        "GROUP BY household_id) AS each_one GROUP BY spend",
     ),
     Refusal(
         "inexact-sum",
         "Sums are exact: they are of integers, or of decimals with declared places. This is a floating-point number.",
         "SELECT SUM(amount / quantity) AS unit_prices FROM purchases",
         "`SUM(ROUND(amount / quantity, 2))`, with an `l2_bound`.",
+        {"options": {"l2_bound": {"unit_prices": 5000}}},
+        "SELECT SUM(ROUND(amount / quantity, 2)) AS unit_prices FROM purchases",
     ),
     Refusal(
         "join-not-on-unit",
         "Two private tables are joined, but not on the privacy unit, so rows of different customers would meet.",
         "SELECT COUNT(*) AS pairs FROM purchases a JOIN purchases b ON a.basket_id = b.basket_id",
         "Join them on the unit as well: `a.household_id = b.household_id AND a.basket_id = b.basket_id`.",
+        rewrite="SELECT COUNT(*) AS pairs FROM purchases AS a JOIN purchases AS b ON a.household_id = "
+        "b.household_id AND a.basket_id = b.basket_id",
     ),
     Refusal(
         "keys-not-public",
@@ -96,12 +110,14 @@ _ROWS = (
         "SELECT amount FROM purchases LIMIT 10",
         "Aggregate first. On the result all four are free. Distinct values are groups: `SELECT hour, COUNT(*) AS lines "
         "FROM purchases GROUP BY hour`.",
+        rewrite="SELECT COUNT(*) AS n FROM purchases",
     ),
     Refusal(
         "no-aggregate",
         "The statement groups private rows, but measures nothing. Which groups have rows is about customers too.",
         "SELECT week FROM purchases GROUP BY week",
         "Add `COUNT(*)` or `COUNT(DISTINCT household_id)`.",
+        rewrite="SELECT week, COUNT(*) AS n FROM purchases GROUP BY week",
     ),
     Refusal(
         "no-bound",
@@ -120,6 +136,7 @@ _ROWS = (
         "A column beside aggregates is neither grouped by nor aggregated.",
         "SELECT week, hour, COUNT(*) AS lines FROM purchases GROUP BY week",
         "Add it to GROUP BY, or write `GROUP BY ALL`.",
+        rewrite="SELECT week, hour, COUNT(*) AS lines FROM purchases GROUP BY week, hour",
     ),
     Refusal(
         "number-out-of-range",
@@ -132,12 +149,15 @@ _ROWS = (
         "A left join would keep public rows for which there is no customer.",
         "SELECT department, COUNT(*) AS lines FROM products LEFT JOIN purchases USING (product_id) GROUP BY department",
         "`FROM purchases JOIN products`: public groups come back anyway, empty ones too.",
+        rewrite="SELECT department, COUNT(*) AS lines FROM purchases JOIN products USING (product_id) GROUP BY "
+        "department",
     ),
     Refusal(
         "private-rows",
         "The result, or a subquery that is used as a value, would be rows of single customers.",
         "SELECT day, amount FROM purchases",
         "Aggregate: `COUNT(*)`, `SUM(…)`, `GROUP BY`.",
+        rewrite="SELECT COUNT(*) AS n FROM purchases",
     ),
     Refusal(
         "released-with-private",
@@ -151,6 +171,7 @@ _ROWS = (
         "A name starts with an underscore, or is longer than 128 characters.",
         "SELECT COUNT(*) AS _lines FROM purchases",
         "Another name.",
+        rewrite="SELECT COUNT(*) AS lines FROM purchases",
     ),
     Refusal(
         "subquery-in-condition",
@@ -210,8 +231,9 @@ _ROWS = (
         "unknown-column",
         "No table has such a column where it is named. That holds for the part that runs on results, too; names of the "
         "engine and of whole tables are no columns. The hint lists those that there are.",
-        "SELECT SUM(price) AS spend FROM purchases",
+        "SELECT SUM(amonut) AS spend FROM purchases",
         "`GET /v1/datasets/journey` lists all columns.",
+        rewrite="SELECT SUM(amount) AS spend FROM purchases",
     ),
     Refusal(
         "unknown-dataset",
@@ -243,8 +265,9 @@ _ROWS = (
     Refusal(
         "unknown-table",
         "There is no such table. The hint lists those that there are.",
-        "SELECT COUNT(*) AS n FROM receipts",
+        "SELECT COUNT(*) AS n FROM purchase",
         "`purchases`.",
+        rewrite="SELECT COUNT(*) AS n FROM purchases",
     ),
     Refusal(
         "unsupported-aggregate",
@@ -272,6 +295,7 @@ _ROWS = (
         "Something that is not on the list of what a statement may hold.",
         "SELECT COUNT(*) AS lines FROM purchases USING SAMPLE 10%",
         "The hint. [SQL for analysts](sql.md) says what can be written.",
+        rewrite="SELECT COUNT(*) AS lines FROM purchases",
     ),
     Refusal(
         "subquery-across-units",
@@ -279,6 +303,8 @@ _ROWS = (
         "SELECT COUNT(*) AS n FROM purchases WHERE product_id IN (SELECT product_id FROM purchases WHERE quantity > 3)",
         "Tie it to the customer: `(household_id, product_id) IN (SELECT household_id, product_id FROM purchases WHERE "
         "quantity > 3)`.",
+        rewrite="SELECT COUNT(*) AS n FROM purchases WHERE (household_id, product_id) IN (SELECT household_id, "
+        "product_id FROM purchases WHERE quantity > 3)",
     ),
     Refusal(
         "subtotals-of-units",
@@ -293,6 +319,8 @@ _ROWS = (
         "A window over private rows is not partitioned by the privacy unit, so it would see rows of other customers.",
         "SELECT COUNT(*) AS n FROM (SELECT ROW_NUMBER() OVER (ORDER BY day) AS r FROM purchases) AS t WHERE r = 1",
         "`OVER (PARTITION BY household_id ORDER BY day)`, or a window over the result of an aggregation.",
+        rewrite="SELECT COUNT(*) AS n FROM (SELECT ROW_NUMBER() OVER (PARTITION BY household_id ORDER BY day) AS r "
+        "FROM purchases) AS t WHERE r = 1",
     ),
     Refusal(
         "wide-join",
@@ -310,8 +338,9 @@ REFUSALS: Mapping[str, Refusal] = {refusal.code: refusal for refusal in _ROWS}
 _HEAD = """# Refusals
 
 What cannot be answered privately is refused before anything is charged: 422 `query-not-private`, with one of these
-codes in `code`, the place in `line` and `column`, and mostly a `hint`. A refusal quotes the statement and the policy,
-never data. The same statement is refused whatever the rows are.
+codes in `code`, the place in `line` and `column`, and mostly a `hint`. Where a rule can repair the statement, `rewrite`
+is the whole of it in a form that is answered: the nearest one, which may say less or other than the first. A refusal
+quotes the statement and the policy, never data. The same statement is refused whatever the rows are.
 
 Statements that cannot be read are 400 `sql-syntax`. Prices that cannot be paid are 422 `invalid-price` or
 `max-epsilon-exceeded`. Errors of the part that runs on results are 422 `postprocess-failed`. A running service lists
@@ -329,7 +358,8 @@ def page() -> str:
 def _section(refusal: Refusal) -> str:
     members = f"\n\nwith `{json.dumps(refusal.members)}`" if refusal.members else ""
     example = f"```sql\n{refusal.sql}\n```{members}"
-    return f"## {refusal.code}\n\n{refusal.meaning}\n\n{example}\n\n**Instead.** {refusal.instead}\n"
+    rewrite = f"\n**Rewritten.**\n\n```sql\n{refusal.rewrite}\n```\n" if refusal.rewrite else ""
+    return f"## {refusal.code}\n\n{refusal.meaning}\n\n{example}\n\n**Instead.** {refusal.instead}\n{rewrite}"
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from queries.views import Scope
 
 Aliases = dict[str, exp.Expr]
 Inner = Callable[[exp.Expr], exp.Expr]  # what is left of a subquery after checking
+_LIMIT_DIGITS = 18
 _CONSTANTS = (exp.Literal, exp.Boolean, exp.Null, exp.DataType, exp.Var, exp.Interval)
 
 
@@ -231,6 +232,9 @@ def _key(group: exp.Expr, scope: Scope, aliases: Aliases) -> Expression:
 
 
 def _constant(clause: exp.Expr) -> exp.Expr:
-    if not isinstance(clause.expression, exp.Literal):
-        raise refusal("unsupported-syntax", "LIMIT and OFFSET take a number.", clause)
+    literal = clause.expression
+    if not isinstance(literal, exp.Literal) or not literal.name.isdigit() or len(literal.name) > _LIMIT_DIGITS:
+        raise refusal(
+            "unsupported-syntax", "LIMIT and OFFSET take a whole number.", clause, hint="Write the number itself."
+        )
     return clause.copy()

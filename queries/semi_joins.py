@@ -50,7 +50,11 @@ def _in(node: exp.In, check: Check) -> tuple[View, Pairs]:
     view = _checked(node.args["query"], check)
     outer = node.this.expressions if isinstance(node.this, exp.Tuple) else [node.this]
     if len(outer) != len(view.columns):
-        raise refusal("type-mismatch", "The two sides of IN have different numbers of columns.", node)
+        reason, hint = (
+            "The two sides of IN have different numbers of columns.",
+            "Select what stands before IN, and no more.",
+        )
+        raise refusal("type-mismatch", reason, node, hint)
     return view, list(zip(outer, view.columns, strict=True))
 
 
@@ -102,7 +106,7 @@ def _is_outside(side: exp.Expr, outside: set[str]) -> bool:
 
 
 def _checked(tree: exp.Expr, check: Check) -> View:
-    view = check(tree)
+    view = check(_with_repeats(tree))
     if view is None:
         raise refusal(
             "released-with-private",
@@ -111,6 +115,16 @@ def _checked(tree: exp.Expr, check: Check) -> View:
             hint="Aggregate the private rows first, then compare the results; or write the values out.",
         )
     return view
+
+
+def _with_repeats(tree: exp.Expr) -> exp.Expr:
+    """The subquery without its DISTINCT: whether a row exists does not depend on repeats."""
+    inner = tree.this if isinstance(tree, exp.Subquery) else tree
+    if not isinstance(inner, exp.Select) or any(inner.args.get(name) for name in ("limit", "offset")):
+        return tree
+    plain = inner.copy()
+    plain.set("distinct", None)
+    return plain
 
 
 def _marked(node: exp.In | exp.Exists, view: View, pairs: Pairs, scope: Scope, schema: Schema) -> exp.Expr:

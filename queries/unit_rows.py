@@ -12,11 +12,12 @@ from typing import TypeVar
 
 from sqlglot import exp
 
-from queries.aggregates import is_aggregate
+from queries.aggregates import count_of, is_aggregate
 from queries.errors import QueryNotPrivateError
 from queries.hints import called
 from queries.parse import DIALECT, refusal, walk
 from queries.plan import (
+    TRUE,
     VALUE_LIMIT,
     Column,
     Derived,
@@ -31,9 +32,9 @@ from queries.plan import (
     Windowed,
 )
 from queries.rows import is_star, name_of
-from queries.scalars import UnitColumn, condition, conjunction, conjuncts, scalar
+from queries.scalars import UnitColumn, condition, conjunction, conjuncts, scalar, selection
 from queries.schema import Schema
-from queries.views import Named, Scope, View, canonical, renumbered
+from queries.views import Named, Scope, View, canonical, derived, renumbered
 
 Aliases = dict[str, exp.Expr]
 T = TypeVar("T")
@@ -43,6 +44,8 @@ _FOLDINGS: dict[type[exp.Expr], Folding] = {
     exp.Sum: Folding.SUM,
     exp.Min: Folding.MIN,
     exp.Max: Folding.MAX,
+    exp.LogicalOr: Folding.MAX,
+    exp.LogicalAnd: Folding.MIN,
 }
 _IN_WINDOWS: dict[type[exp.Expr], Folding] = {
     **_FOLDINGS,
@@ -54,6 +57,9 @@ _IN_WINDOWS: dict[type[exp.Expr], Folding] = {
     exp.FirstValue: Folding.FIRST_VALUE,
     exp.LastValue: Folding.LAST_VALUE,
 }
+
+
+_OF_A_VALUE = frozenset(Folding) - {Folding.COUNT, Folding.ROW_NUMBER, Folding.RANK, Folding.DENSE_RANK}
 
 
 def groups_by_unit(groups: list[exp.Expr], scope: Scope, aliases: Aliases) -> bool:
@@ -75,15 +81,9 @@ def grouped_view(tree: exp.Select, groups: list[exp.Expr], scope: Scope, aliases
 
 def distinct_view(view: View) -> View:
     """The view of SELECT DISTINCT with the unit among its columns: one row a unit and combination of the others."""
-    values = {name: value for name, value in view.columns.items() if not isinstance(value, UnitColumn)}
-    relation, moved = canonical(view.relation)
-    own = {name: renumbered(value, moved) for name, value in values.items()}
-    kept = tuple(sorted(set(own.values()), key=repr))
-    columns: Named = {
-        name: Column(0, f"c{kept.index(own[name])}", own[name].type) if name in own else UnitColumn(0)
-        for name in view.columns
-    }
-    return View(Relation(Grouped(relation, kept)), columns)
+    source, places = derived(view)
+    columns: Named = {name: places.get(name, UnitColumn(0)) for name in view.columns}
+    return View(Relation(Grouped(source.relation, source.values)), columns)
 
 
 def united(left: View, right: View, node: exp.Expr) -> View:
@@ -109,8 +109,9 @@ def united(left: View, right: View, node: exp.Expr) -> View:
 
 
 def _part(view: View, places: list[int]) -> Derived:
+    relation, moved = canonical(view.relation)
     values = [list(view.columns.values())[place] for place in places]
-    return Derived(view.relation, tuple(value for value in values if not isinstance(value, UnitColumn)))
+    return Derived(relation, tuple(renumbered(value, moved) for value in values if not isinstance(value, UnitColumn)))
 
 
 def _flat(part: Derived) -> tuple[Derived, ...]:
@@ -150,7 +151,7 @@ def _over(
     columns: Named = {}
     for projection, body in written:
         columns[name_of(projection)] = UnitColumn(0) if body is None else scalar(body, resolve)
-    conditions = () if where is None else tuple(dict.fromkeys(conjuncts(condition(where, resolve))))
+    conditions = () if where is None else conjuncts(selection(condition(where, resolve)))
     return View(Relation(source, (), conditions), columns)
 
 
@@ -262,12 +263,15 @@ class _Writer:
         target = call.this
         if isinstance(call, exp.CountIf):
             conditions, target = [*conditions, self.condition(target)], None
-        if isinstance(target, exp.Distinct) and function is Folding.COUNT:
-            function, target = Folding.COUNT_DISTINCT, self._only(target)
-        everything = isinstance(target, exp.Star) or (isinstance(target, exp.Column) and self._unit(target))
-        if function is Folding.COUNT and everything:
+        if isinstance(target, exp.Distinct):
+            function, target = self._distinct(function, target, known), self._only(target)
+        whole = isinstance(target, exp.Star) or (isinstance(target, exp.Column) and self._unit(target))
+        if function is Folding.COUNT and whole:
             target = None
-        argument = self.scalar(target) if isinstance(target, exp.Expr) else None
+        read = self.condition if isinstance(call, exp.LogicalOr | exp.LogicalAnd) else self.scalar
+        argument = read(target) if isinstance(target, exp.Expr) else None
+        if argument is None and function in _OF_A_VALUE:
+            raise refusal("unsupported-aggregate", f"{called(call)} needs a value.", call, hint="Name a column in it.")
         if function is Folding.COUNT and argument is not None and self._never_null(argument):
             argument = None
         if function is Folding.SUM and argument is not None and not argument.type.exact:
@@ -275,7 +279,21 @@ class _Writer:
             raise refusal(
                 "inexact-sum", reason, call, hint=f"ROUND({call.this.sql(dialect=DIALECT)}, 2), for instance."
             )
-        return Fold(function, argument, conjunction(tuple(conditions)) if conditions else None)
+        if function is Folding.SUM and argument is not None and where is None and known is _FOLDINGS:
+            counted = count_of(argument)
+            if counted is not None:
+                function, argument, conditions = Folding.COUNT, None, [counted]
+        chosen = selection(conjunction(tuple(conditions)))
+        return Fold(function, argument, None if chosen == TRUE else chosen)
+
+    def _distinct(self, function: Folding, target: exp.Distinct, known: dict[type[exp.Expr], Folding]) -> Folding:
+        """What becomes of a fold of distinct values: only COUNT is another then, and extremes stay what they are."""
+        if function in (Folding.MIN, Folding.MAX):
+            return function
+        if function is not Folding.COUNT or known is not _FOLDINGS:
+            reason = "DISTINCT stands in COUNT alone here, and in no window."
+            raise refusal("unsupported-aggregate", reason, target, hint="Select the distinct rows in a subquery first.")
+        return Folding.COUNT_DISTINCT
 
     def _never_null(self, value: Expression) -> bool:
         if isinstance(value, Literal):

@@ -6,18 +6,19 @@ the name that the statement gives it, and stands for nothing but itself (`UnitCo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice, permutations, product
 
 from sqlglot import exp
 
 from queries.parse import refusal
 from queries.plan import BOOLEAN, INTEGER, Call, Column, Derived, Expression, Function, Join, Relation, Source
-from queries.scalars import UnitColumn, condition, conjuncts, scalar
+from queries.scalars import UnitColumn, condition, conjunction, conjuncts, formed, scalar, selection
 
 Named = dict[str, "Expression | UnitColumn"]
-_COMMUTATIVE = {Function.AND, Function.OR, Function.EQUAL, Function.NOT_EQUAL, Function.SAME}
 EXPANSIONS_LIMIT = 500
+_ORDERS_LIMIT = 6  # of tables that are alike
 _UNIT_HINT = "Join private tables on the unit: ON a.{unit} = b.{unit}."
 
 
@@ -75,11 +76,9 @@ class Scope:
         if plain:
             source, columns = view.relation.first, {n: _shifted(v, index) for n, v in view.columns.items()}
         else:
-            names = [name for name, value in view.columns.items() if not isinstance(value, UnitColumn)]
-            values = tuple(view.columns[name] for name in names)
-            source = Derived(view.relation, values)  # type: ignore[arg-type]  # unit columns were left out
+            source, places = derived(view)
             columns = {n: v for n, v in view.columns.items() if isinstance(v, UnitColumn)}
-            columns |= {n: Column(index, f"c{i}", values[i].type) for i, n in enumerate(names)}  # type: ignore[union-attr]
+            columns |= {name: Column(index, place.name, place.type) for name, place in places.items()}
         self.sources.append(source)
         item = self._item(alias, view, columns)
         item.outer = True
@@ -231,33 +230,51 @@ def _equality(left: Expression, right: Expression) -> Expression:
     return condition(exp.EQ(this=exp.column("l"), expression=exp.column("r")), lambda column: sides[column.name])
 
 
+def derived(view: View) -> tuple[Derived, dict[str, Column]]:
+    """The view as a source in normal form, and which of its columns each name of the view is; the unit has none."""
+    relation, moved = canonical(view.relation)
+    named = {n: renumbered(v, moved) for n, v in view.columns.items() if not isinstance(v, UnitColumn)}
+    values = tuple(sorted(set(named.values()), key=repr))
+    return Derived(relation, values), {n: Column(0, f"c{values.index(v)}", v.type) for n, v in named.items()}
+
+
 def canonical(relation: Relation) -> tuple[Relation, dict[int, int]]:
     """The relation with its inner-joined sources in a fixed order, and where each source went."""
-    order = list(range(len(relation.sources)))
-    if not any(join.left for join in relation.joins):
-        order.sort(key=lambda index: repr(relation.sources[index]))
-    moved = {old: new for new, old in enumerate(order)}
-    parts = {renumbered(part, moved) for part in relation.where}
-    joins = relation.joins
-    if not any(join.left for join in joins):
-        parts |= {renumbered(on, moved) for join in joins for on in join.on}
-        joins = tuple(Join(relation.sources[index]) for index in order[1:])
-    else:
-        joins = tuple(
-            Join(j.source, tuple(sorted((renumbered(o, moved) for o in j.on), key=repr)), j.left) for j in joins
-        )
-    return Relation(relation.sources[order[0]], joins, tuple(sorted(parts, key=repr))), moved
+    if any(join.left for join in relation.joins):
+        moved = {number: number for number in range(len(relation.sources))}
+        joins = tuple(Join(j.source, _selected(j.on, moved), j.left) for j in relation.joins)
+        return Relation(relation.first, joins, _selected(relation.where, moved)), moved
+    parts = (*relation.where, *(on for join in relation.joins for on in join.on))
+    orders = list(_orders(relation.sources))
+    found = [(_selected(parts, {old: new for new, old in enumerate(order)}), order) for order in orders]
+    where, order = found[0] if len(found) == 1 else min(found, key=repr)
+    joins = tuple(Join(relation.sources[index]) for index in order[1:])
+    return Relation(relation.sources[order[0]], joins, where), {old: new for new, old in enumerate(order)}
+
+
+def _orders(sources: tuple[Source, ...]) -> Iterator[tuple[int, ...]]:
+    """The orders of the sources that sort them; few, but more than one where a table is joined with itself."""
+    alike = [
+        tuple(index for index, source in enumerate(sources) if source == kind)
+        for kind in sorted(dict.fromkeys(sources), key=repr)
+    ]
+    ways = [list(islice(permutations(each), _ORDERS_LIMIT)) for each in alike]
+    for chosen in islice(product(*ways), _ORDERS_LIMIT):
+        yield tuple(index for each in chosen for index in each)
+
+
+def _selected(parts: Iterable[Expression], moved: dict[int, int]) -> tuple[Expression, ...]:
+    """The conditions together in normal form, over renumbered sources."""
+    return conjuncts(selection(conjunction(tuple(renumbered(part, moved) for part in parts))))
 
 
 def renumbered(expression: Expression, moved: dict[int, int]) -> Expression:
-    """The expression over renumbered sources, commutative arguments in order again."""
+    """The expression over renumbered sources, in its normal form again."""
     if isinstance(expression, Column):
         return Column(moved[expression.source], expression.name, expression.type)
     if isinstance(expression, Call):
         arguments = tuple(renumbered(argument, moved) for argument in expression.arguments)
-        if expression.function in _COMMUTATIVE:
-            arguments = tuple(sorted(arguments, key=repr))
-        return Call(expression.function, arguments, expression.type)
+        return formed(expression.function, expression.type, *arguments)
     return expression
 
 
@@ -277,5 +294,7 @@ def _shifted(value: Expression | UnitColumn, offset: int) -> Expression | UnitCo
 
 def known_columns(names: list[str]) -> str:
     """The hint that lists the columns that there are."""
+    if not names:
+        return "There is no such table here. A table that has an alias goes by it alone."
     shown = ", ".join(names[:20])
     return f"Known columns: {shown}{', …' if len(names) > 20 else ''}."  # noqa: PLR2004

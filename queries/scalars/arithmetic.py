@@ -71,7 +71,8 @@ def _signed(function: Function) -> Build:
 def _round(node: exp.Expr, convert: Convert) -> Expression:
     value, scale = as_number(convert(node.this), node), _decimals(node.args.get("decimals"))
     if scale is None:
-        raise refusal("unsupported-expression", f"ROUND needs a number of decimals from 0 to {SCALE_LIMIT}.", node)
+        reason, hint = f"ROUND needs a number of decimals from 0 to {SCALE_LIMIT}.", "Write ROUND(x, 2), or ROUND(x)."
+        raise refusal("unsupported-expression", reason, node, hint)
     return rounded(value, scale)
 
 

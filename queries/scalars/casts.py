@@ -53,7 +53,8 @@ def _decimal_scale(target: exp.Expr) -> int:
     parameters = [str(parameter.this.name) for parameter in target.expressions]
     scale = parameters[1] if len(parameters) == 2 else "0" if parameters else _DECIMAL_PLACES  # noqa: PLR2004
     if not scale.isdigit() or int(scale) > SCALE_LIMIT:
-        raise refusal("unsupported-expression", f"Decimals have at most {SCALE_LIMIT} places.", target)
+        hint = f"Write DECIMAL(18, {SCALE_LIMIT}), or DOUBLE."
+        raise refusal("unsupported-expression", f"Decimals have at most {SCALE_LIMIT} places.", target, hint)
     return int(scale)
 
 

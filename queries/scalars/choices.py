@@ -51,7 +51,7 @@ def _extreme(function: Function) -> Build:
     """GREATEST or LEAST of what is not NULL, as in DuckDB. The plan's are NULL if one is, so each gets a stand-in."""
 
     def build(node: exp.Expr, convert: Convert) -> Expression:
-        values = tuple(dict.fromkeys(_values(node, convert)))
+        values = tuple(sorted(set(_values(node, convert)), key=repr))
         values = tuple(value for value in values if not _is_null(value)) or values[:1]
         constants = tuple(value for value in values if isinstance(value, Literal) and not _is_null(value))
         filled = [value if value in constants else _filled(value, constants[:1] or values) for value in values]

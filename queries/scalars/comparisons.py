@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from sqlglot import exp
 
 from queries.hints import hint
 from queries.parse import refusal
-from queries.plan import BOOLEAN, VARCHAR, Call, Expression, Function, Literal
-from queries.scalars.literals import truth
-from queries.scalars.logic import conjunction, negated
+from queries.plan import BOOLEAN, VARCHAR, Expression, Function, Literal
+from queries.scalars.forms import conjunction, negated
 from queries.scalars.operands import Build, Convert, aligned, as_condition, as_text, call
-
-_FOLDED: dict[Function, Callable[[object, object], bool]] = {
-    Function.EQUAL: lambda a, b: a == b,
-    Function.NOT_EQUAL: lambda a, b: a != b,
-    Function.LESS: lambda a, b: a < b,  # type: ignore[operator]  # both are of one type
-    Function.LESS_EQUAL: lambda a, b: a <= b,  # type: ignore[operator]  # both are of one type
-}
-_SYMMETRIC = frozenset({Function.EQUAL, Function.NOT_EQUAL, Function.SAME})
 
 
 def comparison(function: Function, left: Expression, right: Expression) -> Expression:
-    """`left function right` for two values of one type, folded if both are constants."""
-    fold = _FOLDED.get(function)
-    if fold and isinstance(left, Literal) and isinstance(right, Literal) and None not in (left.value, right.value):
-        return truth(value=fold(left.value, right.value))
-    if function in _SYMMETRIC:
-        left, right = sorted((left, right), key=repr)
+    """`left function right` for two values of one type."""
     return call(function, BOOLEAN, left, right)
 
 
@@ -73,7 +57,9 @@ def _in(node: exp.Expr, convert: Convert) -> Expression:
             hint(node),
         )
     value, *options = aligned(node, convert(node.this), *(convert(option) for option in node.expressions))
-    return Call(Function.IN, (value, *sorted(set(options), key=repr)), BOOLEAN)
+    if not options:
+        raise refusal("type-mismatch", "This list is empty.", node, hint="Write what may be in it: IN (1, 2).")
+    return call(Function.IN, BOOLEAN, value, *options)
 
 
 def _like(function: Function) -> Build:

@@ -49,7 +49,8 @@ def added(function: Function, day: Expression, other: Expression, node: exp.Expr
         return call(Function.DAYS_BETWEEN, INTEGER, day, read(other, DATE, node))
     days = as_number(other, node)
     if not isinstance(days, Literal) or not isinstance(days.value, int) or days.type != INTEGER:
-        raise refusal("type-mismatch", "Only a whole number of days written here can be added to a date.", node)
+        hint = "Write it out: day + 7. Between two dates it is DATE_DIFF('day', a, b)."
+        raise refusal("type-mismatch", "Only a whole number of days written here can be added to a date.", node, hint)
     return _after(function, day, days.value)
 
 

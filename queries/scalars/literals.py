@@ -38,8 +38,9 @@ def number(text: str, node: exp.Expr) -> Literal:
     try:
         value = Decimal(text)
     except InvalidOperation:
-        raise refusal("type-mismatch", "This text is not a number.", node) from None
-    if not value.is_finite() or abs(value) >= _NUMBER_LIMIT:
+        hint = "Write numbers without quotes. Texts go with texts: CAST makes one of a number."
+        raise refusal("type-mismatch", "This text is not a number.", node, hint) from None
+    if not value.is_finite() or value.copy_abs() >= _NUMBER_LIMIT:  # abs() itself raises far beyond the limit
         raise refusal("number-out-of-range", "This number is out of range.", node)
     value = value.normalize()
     scale = max(0, -int(value.as_tuple().exponent))

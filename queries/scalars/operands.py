@@ -11,22 +11,23 @@ from decimal import Decimal
 from sqlglot import exp
 
 from queries.parse import refusal
-from queries.plan import BOOLEAN, DATE, DOUBLE, INTEGER, NULL, VARCHAR, Call, Expression, Function, Kind, Literal, Type
+from queries.plan import BOOLEAN, DATE, DOUBLE, INTEGER, NULL, VARCHAR, Expression, Function, Kind, Literal, Type
+from queries.scalars.forms import formed
 from queries.scalars.literals import INT64_LIMIT, day, exact_type, number
 
 Convert = Callable[[exp.Expr], Expression]  # what builds the arguments of a function
 Build = Callable[[exp.Expr, Convert], Expression]
 
 
-def call(function: Function, type_: Type, *arguments: Expression) -> Call:
-    return Call(function, arguments, type_)
+def call(function: Function, type_: Type, *arguments: Expression) -> Expression:
+    return formed(function, type_, *arguments)
 
 
 def as_condition(value: Expression, node: exp.Expr) -> Expression:
     if value.type.kind is Kind.NULL:
         return Literal(None, BOOLEAN)
     if value.type != BOOLEAN:
-        raise refusal("type-mismatch", "This is not a condition.", node)
+        raise refusal("type-mismatch", "This is not a condition.", node, hint="Compare it: x <> 0, or x IS NOT NULL.")
     return value
 
 
@@ -43,7 +44,7 @@ def as_date(value: Expression, node: exp.Expr) -> Expression:
         return Literal(None, DATE)
     value = read(value, DATE, node)
     if value.type != DATE:
-        raise refusal("type-mismatch", "A date is needed here.", node)
+        raise refusal("type-mismatch", "A date is needed here.", node, hint="Write dates as DATE '2017-01-31'.")
     return value
 
 
@@ -52,7 +53,7 @@ def as_number(value: Expression, node: exp.Expr) -> Expression:
         return Literal(None, INTEGER)
     value = read(value, INTEGER, node)
     if not value.type.exact and value.type != DOUBLE:
-        raise refusal("type-mismatch", "A number is needed here.", node)
+        raise refusal("type-mismatch", "A number is needed here.", node, hint="Take a number, or CAST to INTEGER.")
     return value
 
 

@@ -41,7 +41,11 @@ def _substring(node: exp.Expr, convert: Convert) -> Expression:
     length = node.args.get("length") or node.args.get("expression") or exp.Literal.number(TEXT_LIMIT)
     for bound in (start, length):
         if not isinstance(bound, exp.Literal) or not bound.name.isdigit() or int(bound.name) > TEXT_LIMIT:
-            raise refusal("unsupported-expression", "SUBSTRING needs a start and a length of 0 to 1,000.", node)
+            reason, hint = (
+                "SUBSTRING needs a start and a length of 0 to 1,000.",
+                "Write SUBSTRING(x, 1, 3), or LEFT(x, 3).",
+            )
+            raise refusal("unsupported-expression", reason, node, hint)
     places = [Literal(int(bound.name), INTEGER) for bound in (start, length)]
     return call(Function.SUBSTRING, VARCHAR, as_text(convert(node.this), node), *places)
 

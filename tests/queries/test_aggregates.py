@@ -14,7 +14,7 @@ from tests.queries.retailer import SCHEMA
 CENTS = Type(Kind.DECIMAL, 2)
 PIECES, AMOUNT = Column(0, "pieces", INTEGER), Column(0, "amount", CENTS)
 TICKET = Column(0, "ticket", INTEGER)
-MANY = Call(Function.LESS, (Literal(2, INTEGER), PIECES), BOOLEAN)
+MANY = Call(Function.LESS_EQUAL, (Literal(3, INTEGER), PIECES), BOOLEAN)
 WITH_TICKET = Call(Function.NOT, (Call(Function.IS_NULL, (TICKET,), BOOLEAN),), BOOLEAN)
 
 

@@ -19,6 +19,7 @@ LEAST_REPAIRED = 80
 TEXTS = {
     *hints._BY_NODE,
     *hints._OF_NAME.values(),
+    *hints._OF_CODE.values(),
     *(text for _, text in hints._OF_CLAUSE.values() if text is not None),
 }
 
@@ -59,7 +60,6 @@ NAMES = {
     "STRING_AGG(a, ',')": "STRING_AGG",
     "LIST(a)": "LIST",
     "ANY_VALUE(a)": "ANY_VALUE",
-    "bool_or(a)": "BOOL_OR",
     "RANDOM()": "RANDOM",
     "TODAY()": "TODAY",
     "LOG10(a)": "LOG10",

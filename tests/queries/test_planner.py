@@ -168,6 +168,8 @@ PIECES = "SELECT pieces, SUM(amount) AS s, COUNT(*) AS n FROM lines GROUP BY pie
         ({"delta": [1]}, "unknown-option"),
         ({"delta": "1e400"}, "unknown-option"),
         ({"delta": "Infinity"}, "unknown-option"),
+        ({"l2_bound": {"n": "1e999999999"}}, "unknown-option"),
+        ({"l2_bound": {"n": "1e-999999999"}}, "unknown-option"),
         ({"delta": "NaN"}, "unknown-option"),
         ({"l2_bound": 5}, "unknown-option"),
         ({"l2_bound": {"n": 0}}, "unknown-option"),

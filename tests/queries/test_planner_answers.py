@@ -16,7 +16,7 @@ from queries.plan import PublicKeys, ThresholdKeys, TopKeys
 from tests.queries.retailer import Retailer, Row, Statement, statements
 
 ACCEPTED = statements("accepted")
-LEAST_STATEMENTS = 80
+LEAST_STATEMENTS = 150
 Key = tuple[tuple[str, object], ...]
 
 

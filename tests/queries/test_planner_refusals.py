@@ -10,7 +10,8 @@ from queries.errors import QueryNotPrivateError, SqlSyntaxError
 from tests.queries.retailer import Statement, planned, statements
 
 REFUSED = statements("refused")
-LEAST_STATEMENTS = 110
+LEAST_STATEMENTS = 200
+LEAST_REWRITTEN = 60
 
 
 def _refusal(statement: Statement) -> QueryNotPrivateError | SqlSyntaxError:
@@ -33,6 +34,23 @@ def test_a_statement_is_refused_with_its_code_place_and_hint(statement: Statemen
 
 
 @pytest.mark.parametrize("statement", REFUSED, ids=lambda statement: statement.name)
+def test_a_statement_is_rewritten_where_a_rule_repairs_it(statement: Statement) -> None:
+    error = _refusal(statement)
+    rewrite = error.rewrite if isinstance(error, QueryNotPrivateError) else None
+    assert rewrite == statement.facts.get("rewrite")
+    assert rewrite is None or planned(rewrite, statement.params, statement.options).columns
+
+
+@pytest.mark.parametrize("statement", REFUSED, ids=lambda statement: statement.name)
+def test_a_refusal_points_somewhere_and_says_what_helps(statement: Statement) -> None:
+    error = _refusal(statement)
+    assert error.line is not None
+    assert error.column is not None
+    assert error.line <= len(statement.sql.splitlines()) or not statement.sql
+    assert isinstance(error, SqlSyntaxError) or error.hint
+
+
+@pytest.mark.parametrize("statement", REFUSED, ids=lambda statement: statement.name)
 def test_a_refusal_is_a_sentence_without_names_of_the_implementation(statement: Statement) -> None:
     error = _refusal(statement)
     texts = [str(error)] if isinstance(error, SqlSyntaxError) else [error.reason, error.hint or "Nothing."]
@@ -44,4 +62,9 @@ def test_a_refusal_is_a_sentence_without_names_of_the_implementation(statement: 
 
 
 def test_there_are_enough_refused_statements() -> None:
-    assert len(REFUSED) >= LEAST_STATEMENTS
+    assert len(REFUSED) >= LEAST_STATEMENTS, f"{len(REFUSED)} refused statements"
+    assert len({statement.sql for statement in REFUSED}) == len(REFUSED)
+
+
+def test_there_are_enough_rewritten_statements() -> None:
+    assert sum("rewrite" in statement.facts for statement in REFUSED) >= LEAST_REWRITTEN

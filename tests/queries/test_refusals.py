@@ -106,6 +106,7 @@ def test_an_example_gets_its_code(refusal: Refusal) -> None:
     with pytest.raises(QueryNotPrivateError) as raised:
         planned()
     assert raised.value.code == refusal.code
+    assert raised.value.rewrite == refusal.rewrite
 
 
 STATEMENTS = [

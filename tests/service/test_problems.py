@@ -85,3 +85,10 @@ def test_every_type_leads_to_its_page(harness: Harness, slug: str) -> None:
     assert page.headers["content-type"].startswith("text/html")
     assert row.title.replace("'", "&#39;") in page.text
     assert 400 <= row.status <= 599
+
+
+def test_a_refusal_carries_the_rewritten_statement_where_there_is_one() -> None:
+    refused = query_errors.QueryNotPrivateError("code", "reason", rewrite="SELECT 1 AS one")
+    problems = [problem_of(error) for error in (refused, query_errors.QueryNotPrivateError("code", "reason"))]
+    documents = [json.loads(problem.body()) for problem in problems if problem is not None]
+    assert [document.get("rewrite") for document in documents] == ["SELECT 1 AS one", None]

@@ -77,3 +77,47 @@ SELECT COUNT(*) AS n FROM (SELECT RANK() OVER (PARTITION BY household_id ORDER B
 SELECT COUNT(*) AS n FROM (SELECT RANK() OVER (PARTITION BY household_id ORDER BY day) AS r FROM lines) AS t WHERE r = 1; SELECT COUNT(*) AS n FROM (SELECT RANK() OVER (PARTITION BY household_id, product_id ORDER BY day) AS r FROM lines) AS t WHERE r = 1
 -- name: IN and NOT IN
 SELECT COUNT(*) AS n FROM customers WHERE household_id IN (SELECT household_id FROM lines); SELECT COUNT(*) AS n FROM customers WHERE household_id NOT IN (SELECT household_id FROM lines)
+-- name: NOT of AND and of OR
+SELECT COUNT(*) AS n FROM lines WHERE NOT (pieces > 1 AND ticket > 2); SELECT COUNT(*) AS n FROM lines WHERE NOT (pieces > 1 OR ticket > 2)
+-- name: a list and two columns
+SELECT COUNT(*) AS n FROM lines WHERE ticket = 1 OR ticket = 2; SELECT COUNT(*) AS n FROM lines WHERE ticket = 1 OR pieces = 2
+-- name: not one or not the other
+SELECT COUNT(*) AS n FROM lines WHERE ticket NOT IN (1, 2); SELECT COUNT(*) AS n FROM lines WHERE ticket <> 1 OR ticket <> 2
+-- name: less and at most
+SELECT COUNT(*) AS n FROM lines WHERE ticket < 3; SELECT COUNT(*) AS n FROM lines WHERE ticket <= 3
+-- name: below a half
+SELECT COUNT(*) AS n FROM lines WHERE amount < 2.5; SELECT COUNT(*) AS n FROM lines WHERE amount <= 2.5
+-- name: one place and two
+SELECT COUNT(*) AS n FROM lines WHERE amount < 2.5; SELECT COUNT(*) AS n FROM lines WHERE amount <= 2.4
+-- name: a pattern of one letter more
+SELECT COUNT(*) AS n FROM lines WHERE note LIKE 'a_b'; SELECT COUNT(*) AS n FROM lines WHERE note = 'a_b'
+-- name: a beginning and an ending
+SELECT COUNT(*) AS n FROM lines WHERE note LIKE 'a%'; SELECT COUNT(*) AS n FROM lines WHERE note LIKE '%a'
+-- name: a beginning and a part
+SELECT COUNT(*) AS n FROM lines WHERE note LIKE 'a%'; SELECT COUNT(*) AS n FROM lines WHERE note LIKE '%a%'
+-- name: a beginning in any case
+SELECT COUNT(*) AS n FROM lines WHERE note LIKE 'g%'; SELECT COUNT(*) AS n FROM lines WHERE note ILIKE 'g%'
+-- name: NULL for zero and zero for NULL
+SELECT COUNT(*) AS n FROM lines WHERE COALESCE(ticket, 0) < 1; SELECT COUNT(*) AS n FROM lines WHERE NULLIF(ticket, 0) < 1
+-- name: the first of two values
+SELECT COUNT(*) AS n FROM lines WHERE COALESCE(ticket, pieces) > 1; SELECT COUNT(*) AS n FROM lines WHERE COALESCE(pieces + ticket, pieces) > 1
+-- name: a key of a flag and of a flag that is TRUE
+SELECT COUNT(*) AS n FROM lines GROUP BY paid_by_card; SELECT COUNT(*) AS n FROM lines GROUP BY paid_by_card IS TRUE
+-- name: a key of a comparison and its CASE
+SELECT COUNT(*) AS n FROM lines GROUP BY ticket > 2; SELECT COUNT(*) AS n FROM lines GROUP BY CASE WHEN ticket > 2 THEN TRUE ELSE FALSE END
+-- name: a sum and its opposite
+SELECT SUM(CASE WHEN ticket > 2 THEN amount END) AS n FROM lines; SELECT SUM(CASE WHEN ticket > 2 THEN 0 ELSE amount END) AS n FROM lines
+-- name: a mean of zeros and of nothing
+SELECT AVG(CASE WHEN ticket > 2 THEN amount END) AS n FROM lines; SELECT AVG(CASE WHEN ticket > 2 THEN amount ELSE 0 END) AS n FROM lines
+-- name: a difference turned round
+SELECT COUNT(*) AS n FROM lines WHERE ticket - 1 > 1; SELECT COUNT(*) AS n FROM lines WHERE 1 - ticket > 1
+-- name: any row and all rows
+SELECT COUNT(*) AS n FROM (SELECT household_id, BOOL_OR(pieces > 1) AS b FROM lines GROUP BY 1) AS t WHERE b; SELECT COUNT(*) AS n FROM (SELECT household_id, BOOL_AND(pieces > 1) AS b FROM lines GROUP BY 1) AS t WHERE b
+-- name: a sum and a count of nothing
+SELECT COUNT(*) AS n FROM (SELECT household_id, SUM(CASE WHEN pieces > 15 THEN 1 END) AS c FROM lines GROUP BY 1) AS t WHERE c IS NULL; SELECT COUNT(*) AS n FROM (SELECT household_id, COUNT_IF(pieces > 15) AS c FROM lines GROUP BY 1) AS t WHERE c IS NULL
+-- name: the two sides of a self-join
+SELECT a.pieces, COUNT(*) AS n FROM lines a JOIN lines b USING (household_id) WHERE a.pieces = 1 GROUP BY 1; SELECT b.pieces, COUNT(*) AS n FROM lines a JOIN lines b USING (household_id) WHERE a.pieces = 1 GROUP BY 1
+-- name: lists of customers with and without a limit
+SELECT COUNT(*) AS n FROM lines WHERE product_id IN (SELECT product_id FROM products WHERE price > 3); SELECT COUNT(*) AS n FROM lines WHERE product_id IN (SELECT product_id FROM products WHERE price > 4)
+-- name: one day more
+SELECT COUNT(*) AS n FROM lines WHERE day < DATE '2026-03-01'; SELECT COUNT(*) AS n FROM lines WHERE day <= DATE '2026-03-01'

@@ -45,11 +45,17 @@ _AGES = "SELECT DISTINCT card_id, CASE WHEN card_id LIKE 'canary%' THEN '85+' EL
 _STORES = f"SELECT i AS store_id, 'region ' || (i % 2) AS region FROM range({OWN_STORE + 1}) AS numbers(i)"
 
 
+def tables_of(dataset: str) -> dict[str, str]:
+    """The query of each table."""
+    lines = f"{_OTHERS} UNION ALL {_CUSTOMER}" if dataset == WHOLE else _OTHERS
+    return {"purchases": lines, "cards": _AGES.format(lines=lines), "stores": _STORES}
+
+
 def load_planted(settings: Settings) -> None:
     """Load both datasets."""
     keys = SecretKeys.open(settings.keys_dir)
-    for dataset, lines in ((WHOLE, f"{_OTHERS} UNION ALL {_CUSTOMER}"), (REST, _OTHERS)):
-        tables = {"purchases": lines, "cards": _AGES.format(lines=lines), "stores": _STORES}
+    for dataset in DATASETS:
+        tables = tables_of(dataset)
         sources = {name: str(settings.data_dir / f"{dataset}-{name}.parquet") for name in tables}
         with duckdb.connect() as connection:
             for name, query in tables.items():

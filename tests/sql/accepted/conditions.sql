@@ -91,3 +91,37 @@ FROM lines
 -- name: a negative and a boolean parameter
 -- params: {"low": -1, "card": true}
 SELECT COUNT(*) AS n FROM lines WHERE pieces >= $low AND paid_by_card = $card
+
+-- name: NOT in front of everything
+SELECT COUNT_IF(NOT ticket < 3) AS a, COUNT_IF(NOT (ticket <= 3 OR discount > 1)) AS b,
+    COUNT_IF(NOT (ticket IN (1, 2) AND pieces <> 1)) AS c, COUNT_IF(NOT (ticket BETWEEN 2 AND 5)) AS d,
+    COUNT_IF((NOT ticket < 3) IS NULL) AS e, COUNT_IF(NOT (ticket = 3) IS TRUE) AS f
+FROM lines
+
+-- name: lists put together
+SELECT COUNT_IF(ticket = 1 OR ticket IN (2, 3) OR 4 = ticket) AS a,
+    COUNT_IF(ticket <> 1 AND ticket NOT IN (2, 3)) AS b, COUNT_IF(ticket = 1 OR ticket = NULL) AS c,
+    COUNT_IF(ticket IN (1, NULL) IS NULL) AS d, COUNT_IF(ticket = 1 OR pieces = 1) AS e
+FROM lines
+
+-- name: patterns without wildcards, and with one at an end
+SELECT COUNT_IF(note LIKE 'gift') AS a, COUNT_IF(note LIKE 'a%') AS b, COUNT_IF(note LIKE '%f%') AS c,
+    COUNT_IF(note LIKE '%t') AS d, COUNT_IF(note LIKE 'a_b') AS e, COUNT_IF(note LIKE '%') AS f,
+    COUNT_IF(note LIKE '') AS g, COUNT_IF(note LIKE '50%') AS h, COUNT_IF(note NOT LIKE 'a%') AS i
+FROM lines
+
+-- name: a condition as a value
+SELECT paid_by_card IS TRUE AS a, CASE WHEN ticket > 5 THEN TRUE ELSE FALSE END AS b, ticket > 5 AS c, COUNT(*) AS n
+FROM lines GROUP BY ALL
+
+-- name: a key that takes a value for NULL, under a condition on it
+SELECT COALESCE(age, 'unknown') AS age, COUNT(*) AS n FROM customers
+WHERE COALESCE(age, 'unknown') <> 'old' GROUP BY 1
+
+-- name: a key with NULL, under a condition that NULL passes
+SELECT age, COUNT(*) AS n FROM customers WHERE COALESCE(age, 'unknown') <> 'old' GROUP BY age
+
+-- name: a flag that is compared
+SELECT COUNT_IF(paid_by_card = TRUE) AS a, COUNT_IF(paid_by_card <> TRUE) AS b, COUNT_IF(FALSE = paid_by_card) AS c,
+    COUNT_IF((paid_by_card = TRUE) IS NULL) AS d
+FROM lines

@@ -177,3 +177,21 @@ SELECT product_id, COUNT(DISTINCT household_id) FILTER (WHERE amount > 0) AS n F
 -- name: nor those of several columns
 -- keys: public
 SELECT product_id, paid_by_card, COUNT(DISTINCT household_id) AS n FROM lines GROUP BY ALL ORDER BY n DESC, product_id, paid_by_card LIMIT 5
+
+-- name: a domain in which NULL gets a name
+-- keys: public
+SELECT COALESCE(age, 'unknown') AS age, age IS NULL AS missing, COUNT(*) AS n FROM customers GROUP BY ALL
+
+-- name: whether a value is missing
+-- keys: public
+SELECT age IS NULL AS missing, COUNT(*) AS n FROM customers GROUP BY missing
+
+-- name: a flag in which NULL is FALSE
+-- keys: public
+SELECT COALESCE(paid_by_card, FALSE) AS by_card, COUNT(*) AS n FROM lines GROUP BY by_card
+
+-- name: a reference in which NULL gets a number
+SELECT COALESCE(store_id, -1) AS store, COUNT(*) AS n FROM lines GROUP BY store
+
+-- name: a left join whose missing side gets a name
+SELECT COALESCE(city, 'none') AS city, COUNT(*) AS n FROM lines LEFT JOIN stores USING (store_id) GROUP BY 1

@@ -130,3 +130,10 @@ FROM lines JOIN customers USING (household_id) GROUP BY paid_by_card
 
 -- name: the variance of what passes a filter
 SELECT VAR_POP(pieces) FILTER (WHERE amount > 0) AS v FROM lines
+
+-- name: sums and counts of what a CASE leaves out
+SELECT SUM(CASE WHEN ticket > 5 THEN amount END) AS a, COUNT(CASE WHEN ticket > 5 THEN 1 END) AS b,
+    AVG(CASE WHEN ticket > 5 THEN discount END) AS c, SUM(COALESCE(discount, 0)) AS d,
+    COUNT(CASE WHEN ticket > 5 THEN discount WHEN paid_by_card THEN 1 END) AS e,
+    SUM(CAST(ticket > 5 AS INTEGER)) AS f, AVG(COALESCE(discount, 0)) AS g
+FROM lines

@@ -260,3 +260,35 @@ FROM customers AS x LEFT JOIN (
         ON l.household_id = c.household_id AND c.members > 2
 ) AS g ON x.household_id = g.household_id
 GROUP BY g.members
+
+-- name: whether any and whether all rows of a unit are so
+SELECT any_card, all_small, COUNT(*) AS households
+FROM (
+    SELECT household_id, BOOL_OR(paid_by_card) AS any_card, BOOL_AND(pieces < 5) AS all_small
+    FROM lines GROUP BY household_id
+) AS h
+GROUP BY any_card, all_small
+
+-- name: whether any row up to now is so
+SELECT COUNT_IF(so_far) AS n
+FROM (
+    SELECT BOOL_OR(pieces > 3) OVER (PARTITION BY household_id ORDER BY day) AS so_far FROM lines
+) AS w
+
+-- name: extremes of distinct values
+SELECT COUNT(*) AS n
+FROM (SELECT household_id, MAX(DISTINCT pieces) AS most FROM lines GROUP BY household_id) AS h WHERE most > 3
+
+-- name: a sum of ones and of nothing for each unit
+SELECT COUNT_IF(a IS NULL) AS a, COUNT_IF(b IS NULL) AS b, COUNT_IF(c = 0) AS c
+FROM (
+    SELECT household_id, SUM(CASE WHEN pieces > 4 THEN 1 END) AS a, SUM(CASE WHEN pieces > 4 THEN 1 ELSE 0 END) AS b,
+        SUM(CAST(pieces > 4 AS INTEGER)) AS c
+    FROM lines GROUP BY household_id
+) AS h
+
+-- name: customers on a list without repeats
+SELECT COUNT(*) AS n FROM customers WHERE household_id IN (SELECT DISTINCT household_id FROM lines WHERE pieces > 3)
+
+-- name: products on a list without repeats
+SELECT COUNT(*) AS n FROM lines WHERE product_id NOT IN (SELECT DISTINCT product_id FROM products WHERE price > 5)

@@ -49,6 +49,7 @@ SELECT SUM(DISTINCT pieces) AS s FROM lines
 
 -- name: a sum of doubles
 -- expect: inexact-sum 1:8 hint
+-- rewrite: SELECT SUM(ROUND(amount / 3, 2)) AS s FROM lines
 -- options: {"l2_bound": {"s": 1000}}
 -- instead: SELECT SUM(ROUND(amount / 3, 2)) AS s FROM lines
 SELECT SUM(amount / 3) AS s FROM lines
@@ -60,6 +61,7 @@ SELECT SUM(note) AS s FROM lines
 
 -- name: a sum of conditions
 -- expect: type-mismatch 1:8 hint
+-- rewrite: SELECT COUNT_IF(paid_by_card) AS s FROM lines
 -- instead: SELECT COUNT_IF(paid_by_card) AS s FROM lines
 SELECT SUM(paid_by_card) AS s FROM lines
 
@@ -69,31 +71,36 @@ SELECT SUM(paid_by_card) AS s FROM lines
 SELECT SUM(SUM(amount)) AS s FROM lines
 
 -- name: a sum without a bound
--- expect: no-bound None:None hint
+-- expect: no-bound 1:8 hint
 SELECT SUM(amount * pieces) AS s FROM lines
 
 -- name: a column that is not grouped
 -- expect: not-in-group-by 1:8 hint
+-- rewrite: SELECT pieces, COUNT(*) AS n FROM lines GROUP BY pieces
 SELECT pieces, COUNT(*) AS n FROM lines
 
 -- name: a column beside another key
 -- expect: not-in-group-by 1:8 hint
+-- rewrite: SELECT pieces, COUNT(*) AS n FROM lines GROUP BY product_id, pieces
 SELECT pieces, COUNT(*) AS n FROM lines GROUP BY product_id
 
 -- name: a star beside a measure
--- expect: not-in-group-by 1:8
+-- expect: not-in-group-by 1:8 hint
+-- instead: SELECT pieces, COUNT(*) AS n FROM lines GROUP BY pieces
 SELECT *, COUNT(*) AS n FROM lines
 
 -- name: keys without a measure
 -- expect: no-aggregate 1:8 hint
+-- rewrite: SELECT age, COUNT(*) AS n FROM customers GROUP BY age
 SELECT age FROM customers GROUP BY age
 
 -- name: an ordinal that is not there
--- expect: group-by-ordinal 1:51
+-- expect: group-by-ordinal 1:51 hint
+-- instead: SELECT age, COUNT(*) AS n FROM customers GROUP BY 1
 SELECT age, COUNT(*) AS n FROM customers GROUP BY 3
 
 -- name: the ordinal zero
--- expect: group-by-ordinal 1:51
+-- expect: group-by-ordinal 1:51 hint
 SELECT age, COUNT(*) AS n FROM customers GROUP BY 0
 
 -- name: DISTINCT beside a measure
@@ -113,14 +120,18 @@ SELECT age, SUM(COUNT(*)) OVER () AS n FROM customers GROUP BY age
 
 -- name: two columns of one name
 -- expect: duplicate-column 1:8 hint
+-- rewrite: SELECT COUNT(*) AS n, SUM(pieces) AS n_2 FROM lines
 SELECT COUNT(*) AS n, SUM(pieces) AS n FROM lines
 
 -- name: a FILTER that is no condition
--- expect: type-mismatch 1:31
+-- expect: type-mismatch 1:31 hint
+-- rewrite: SELECT COUNT(*) FILTER(WHERE pieces <> 0) AS n FROM lines
+-- instead: SELECT COUNT(*) FILTER (WHERE pieces <> 0) AS n FROM lines
 SELECT COUNT(*) FILTER (WHERE pieces) AS n FROM lines
 
 -- name: COUNT_IF of a number
--- expect: type-mismatch 1:17
+-- expect: type-mismatch 1:17 hint
+-- rewrite: SELECT COUNT_IF(pieces <> 0) AS n FROM lines
 SELECT COUNT_IF(pieces) AS n FROM lines
 
 -- name: an aggregate in WHERE
@@ -129,7 +140,7 @@ SELECT COUNT_IF(pieces) AS n FROM lines
 SELECT COUNT(*) AS n FROM lines WHERE COUNT(*) > 1
 
 -- name: a LIMIT that is computed
--- expect: unsupported-syntax 1:61
+-- expect: unsupported-syntax 1:61 hint
 SELECT age, COUNT(*) AS n FROM customers GROUP BY age LIMIT 1 + 1
 
 -- name: a LIMIT in percent
@@ -143,7 +154,8 @@ SELECT age, COUNT(*) AS n FROM customers GROUP BY age LIMIT 10%
 SELECT MODE(note) AS m FROM lines
 
 -- name: whether any row is so
--- expect: unsupported-syntax 1:8 hint
+-- expect: unsupported-aggregate 1:8 hint
+-- rewrite: SELECT COUNT_IF(paid_by_card) AS b FROM lines
 -- instead: SELECT COUNT_IF(paid_by_card) AS n FROM lines
 SELECT BOOL_OR(paid_by_card) AS b FROM lines
 
@@ -163,7 +175,8 @@ SELECT age, COUNT(DISTINCT household_id) AS n FROM customers GROUP BY ROLLUP (ag
 SELECT COUNT(*) AS n FROM (SELECT household_id, COUNT(*) AS c FROM lines GROUP BY ROLLUP (household_id, day)) AS t
 
 -- name: which subtotal a row is of
--- expect: unsupported-syntax 1:8
+-- expect: unsupported-syntax 1:8 hint
+-- instead: SELECT age IS NULL AS total, n FROM (SELECT age, COUNT(*) AS n FROM customers GROUP BY ROLLUP (age)) AS t
 SELECT GROUPING(age) AS g, COUNT(*) AS n FROM customers GROUP BY ROLLUP (age)
 
 -- name: several quantiles in one list
@@ -209,15 +222,15 @@ SELECT MEDIAN(day) AS m FROM lines
 SELECT MEDIAN(amount / 3) AS m FROM lines
 
 -- name: a quantile without a declared range
--- expect: no-bound None:None hint
+-- expect: no-bound 1:8 hint
 SELECT MEDIAN(ticket) AS m FROM lines
 
 -- name: a quantile of keys that are not public
--- expect: keys-not-public None:None hint
+-- expect: keys-not-public 1:8 hint
 SELECT note, MEDIAN(amount) AS m FROM lines GROUP BY note
 
 -- name: different values of keys that are not public
--- expect: keys-not-public None:None hint
+-- expect: keys-not-public 1:8 hint
 SELECT note, COUNT(DISTINCT product_id) AS n FROM lines GROUP BY note
 
 -- name: subtotals of different values

@@ -69,14 +69,16 @@ SELECT stores.name FROM stores, products
 
 -- name: a public column of a table that is not there
 -- expect: unknown-column 1:8 hint
+-- rewrite: SELECT stores.city FROM stores
 SELECT x.city FROM stores
 
 -- name: a table under the name that it had before
 -- expect: unknown-column 1:8 hint
+-- rewrite: SELECT s.city FROM stores AS s
 SELECT stores.city FROM stores AS s
 
 -- name: a public column that USING does not find
--- expect: unknown-column 1:30
+-- expect: unknown-column 1:30 hint
 SELECT city FROM stores JOIN products USING (store_id)
 
 -- name: a column of a table that only filters

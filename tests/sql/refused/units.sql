@@ -1,11 +1,13 @@
 -- What is made of several rows must be made of rows of one unit.
 -- name: a window over everybody
 -- expect: window-across-units 1:49 hint
+-- rewrite: SELECT COUNT(*) AS n FROM (SELECT household_id, RANK() OVER (PARTITION BY household_id ORDER BY day) AS r FROM lines) AS t
 -- instead: SELECT COUNT(*) AS n FROM (SELECT household_id, RANK() OVER (PARTITION BY household_id ORDER BY day) AS r FROM lines) AS t
 SELECT COUNT(*) AS n FROM (SELECT household_id, RANK() OVER (ORDER BY day) AS r FROM lines) AS t
 
 -- name: a window by another column
 -- expect: window-across-units 1:49 hint
+-- rewrite: SELECT COUNT(*) AS n FROM (SELECT household_id, SUM(amount) OVER (PARTITION BY household_id, product_id) AS s FROM lines) AS t
 SELECT COUNT(*) AS n FROM (SELECT household_id, SUM(amount) OVER (PARTITION BY product_id) AS s FROM lines) AS t
 
 -- name: a window with NULLs first
@@ -31,6 +33,7 @@ SELECT COUNT(*) AS n FROM (SELECT household_id, COUNT(*) AS c FROM lines GROUP B
 
 -- name: a column that is neither grouped nor folded
 -- expect: not-in-group-by 1:49 hint
+-- rewrite: SELECT COUNT(*) AS n FROM (SELECT household_id, pieces FROM lines GROUP BY household_id, pieces) AS t
 -- instead: SELECT COUNT(*) AS n FROM (SELECT household_id, MIN(pieces) AS p FROM lines GROUP BY household_id) AS t
 SELECT COUNT(*) AS n FROM (SELECT household_id, pieces FROM lines GROUP BY household_id) AS t
 
@@ -40,10 +43,12 @@ SELECT COUNT(*) AS n FROM (SELECT household_id, MEDIAN(pieces) AS p FROM lines G
 
 -- name: a sum of doubles over one unit's rows
 -- expect: inexact-sum 1:49 hint
+-- rewrite: SELECT COUNT(*) AS n FROM (SELECT household_id, SUM(ROUND(amount / pieces, 2)) AS p FROM lines GROUP BY household_id) AS t
 SELECT COUNT(*) AS n FROM (SELECT household_id, SUM(amount / pieces) AS p FROM lines GROUP BY household_id) AS t
 
 -- name: other customers' products
 -- expect: subquery-across-units 1:39 hint
+-- rewrite: SELECT COUNT(*) AS n FROM lines WHERE (household_id, product_id) IN (SELECT household_id, product_id FROM lines WHERE pieces > 3)
 -- instead: SELECT COUNT(*) AS n FROM lines WHERE (household_id, product_id) IN (SELECT household_id, product_id FROM lines WHERE pieces > 3)
 SELECT COUNT(*) AS n FROM lines WHERE product_id IN (SELECT product_id FROM lines WHERE pieces > 3)
 
@@ -56,11 +61,11 @@ SELECT COUNT(*) AS n FROM lines AS l WHERE EXISTS (SELECT 1 FROM lines AS m WHER
 SELECT COUNT(*) AS n FROM lines AS l WHERE EXISTS (SELECT 1 FROM customers AS c WHERE c.age = 'old')
 
 -- name: a unit compared with something else
--- expect: unit-in-expression 1:39
+-- expect: unit-in-expression 1:39 hint
 SELECT COUNT(*) AS n FROM lines WHERE household_id IN (SELECT town FROM customers)
 
 -- name: something else compared with a unit
--- expect: unit-in-expression 1:39
+-- expect: unit-in-expression 1:39 hint
 SELECT COUNT(*) AS n FROM lines WHERE note IN (SELECT household_id FROM customers)
 
 -- name: NOT IN over values that may be NULL
@@ -96,11 +101,29 @@ SELECT COUNT(*) AS n FROM (SELECT household_id, MIN(household_id) AS m FROM line
 -- expect: unsupported-syntax 1:112 hint
 SELECT COUNT(*) AS n FROM (SELECT RANK() OVER (PARTITION BY household_id ORDER BY day) AS r FROM lines QUALIFY SUM(pieces) = 0) AS t
 
--- name: a sum of all columns of one customer
--- expect: unsupported-expression 1:53
+-- name: a sum of all columns
+-- expect: unsupported-expression 1:53 hint
+-- instead: SELECT COUNT(*) AS n FROM (SELECT household_id, SUM(pieces) AS s FROM lines GROUP BY household_id) AS t
 SELECT COUNT(*) AS n FROM (SELECT household_id, SUM(*) AS s FROM lines GROUP BY household_id) AS t
 
--- name: a sum of one customer's different values
--- expect: unsupported-expression 1:62 hint
--- instead: SELECT COUNT(*) AS n FROM (SELECT household_id, COUNT(DISTINCT pieces) AS s FROM lines GROUP BY household_id) AS t
+-- name: a sum of distinct values over one unit's rows
+-- expect: unsupported-aggregate 1:62 hint
+-- instead: SELECT COUNT(*) AS n FROM (SELECT household_id, SUM(pieces) AS s FROM (SELECT DISTINCT household_id, pieces FROM lines) AS d GROUP BY household_id) AS t
 SELECT COUNT(*) AS n FROM (SELECT household_id, SUM(DISTINCT pieces) AS s FROM lines GROUP BY household_id) AS t
+
+-- name: distinct values in a window
+-- expect: unsupported-aggregate 1:50 hint
+SELECT COUNT(*) AS n FROM (SELECT COUNT(DISTINCT pieces) OVER (PARTITION BY household_id) AS s FROM lines) AS t
+
+-- name: whether any number of a customer is so
+-- expect: type-mismatch 1:57 hint
+SELECT COUNT(*) AS n FROM (SELECT household_id, BOOL_OR(pieces) AS b FROM lines GROUP BY household_id) AS t
+
+-- name: one value in rows of two
+-- expect: type-mismatch 1:39 hint
+-- instead: SELECT COUNT(*) AS n FROM lines WHERE product_id IN (SELECT product_id FROM products)
+SELECT COUNT(*) AS n FROM lines WHERE product_id IN (SELECT product_id, name FROM products)
+
+-- name: an extreme of nothing
+-- expect: unsupported-aggregate 1:66 hint
+SELECT COUNT(*) AS n FROM (SELECT household_id, MAX(DISTINCT) AS m FROM lines GROUP BY household_id) AS t
