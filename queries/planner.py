@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import TypeVar
 
 from budgets.privacy_loss import PrivacyLoss, rho_of_epsilon
 from queries.aggregates import Asked, Node
-from queries.bounds import declared_bound
+from queries.bounds import contribution_bound
 from queries.domains import Domain, public_keys
 from queries.errors import IllegalPlanError, PlanTooLargeError, PriceError, QueryNotPrivateError
 from queries.fan_out import check_fan_out
+from queries.grids import fitted
 from queries.mechanisms import Mechanism, build
 from queries.parse import DIALECT, parse
 from queries.plan import (
@@ -32,12 +33,14 @@ from queries.plan import (
 from queries.relations import Statement, check
 from queries.rows import Output
 from queries.schema import Schema
+from queries.summands import ContributionBound
 
 NANO = 10**9
 ATTO = 10**18
 DEFAULT_THRESHOLD_SHARE = 100  # a thresholded query takes this part of the thresholds' delta unless it says otherwise
 T = TypeVar("T")
 MOST_GROUPS = 100_000
+STATED = "stated"
 SizeOf = Callable[[Axis], int]
 
 
@@ -57,7 +60,7 @@ class Options:
 class PlannedMeasure:
     """A measure of the node: its number in the SQL that is left over, what it is, and its noise in display units.
 
-    `columns` are the output columns that it goes into.
+    `columns` are the output columns that it goes into, `source` says where its bound comes from.
     """
 
     number: int
@@ -66,6 +69,7 @@ class PlannedMeasure:
     scale: int
     l2_bound: Fraction
     standard_error: float
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +166,7 @@ class _Draft:
         self._options = options
         self._domains = None if options.threshold and node.keys else public_keys(node, schema)
         self._groups = self._count_groups(size_of)
+        self._sources: list[str] = []  # of the bounds, by measure
         self._measures = [self._measure(number, asked) for number, asked in enumerate(node.measures)]
 
     @property
@@ -195,7 +200,13 @@ class _Draft:
         unit = 10**measure.scale
         columns = tuple(sorted(self._node.aliases.get(number, ())))
         return PlannedMeasure(
-            number, columns, measure.kind, measure.scale, Fraction(measure.l2_bound, unit), scale / WEIGHT_ONE / unit
+            number,
+            columns,
+            measure.kind,
+            measure.scale,
+            Fraction(measure.l2_bound, unit),
+            scale / WEIGHT_ONE / unit,
+            self._sources[number],
         )
 
     def _count_groups(self, size_of: SizeOf) -> int | None:
@@ -247,7 +258,7 @@ class _Draft:
     def _scaled(self, measure: Measure, width: int) -> Measure:
         """The measure with its bound widened by √width: the noise of a part of ρ each, one joint clip for all."""
         bound = math.isqrt(measure.l2_bound**2 * width - 1) + 1
-        return Measure(measure.kind, measure.value, bound, measure.scale, measure.row_bounds, measure.group_bounds)
+        return fitted(replace(measure, l2_bound=bound), self._schema.policy.max_units)
 
     def _measure(self, number: int, asked: Asked) -> Measure:
         aliases = self._node.aliases.get(number, set())
@@ -260,11 +271,12 @@ class _Draft:
                 raise QueryNotPrivateError("bound-out-of-range", "A lower bound is above its upper bound.")
             groups = min(self._max_groups() or 1, self._groups or GROUPS_LIMIT)
             bound = math.isqrt(max(abs(low), abs(high), 1) ** 2 * groups - 1) + 1
+            self._sources.append(STATED)
             return self._checked(asked, bound, row_bounds, (low, high))
         l2_bound = _of(self._options.l2_bounds, aliases)
-        if l2_bound is None:
-            l2_bound = self._declared_bound(asked, aliases)
-        return self._checked(asked, max(1, math.ceil(l2_bound * unit)), row_bounds, None)
+        found = self._bound(asked, aliases) if l2_bound is None else ContributionBound(l2_bound, STATED)
+        self._sources.append(found.source)
+        return self._checked(asked, max(1, math.ceil(found.l2 * unit)), row_bounds, None)
 
     def _checked(self, asked: Asked, bound: int, rows: tuple[int, int], groups: tuple[int, int] | None) -> Measure:
         try:
@@ -280,8 +292,8 @@ class _Draft:
             return max(-VALUE_LIMIT, low), min(VALUE_LIMIT, high)
         return -VALUE_LIMIT, VALUE_LIMIT
 
-    def _declared_bound(self, asked: Asked, aliases: set[str]) -> Fraction:
-        bound = declared_bound(asked, self._node, self._schema, self._groups)
+    def _bound(self, asked: Asked, aliases: set[str]) -> ContributionBound:
+        bound = contribution_bound(asked, self._node, self._schema, self._groups)
         if bound is None:
             raise QueryNotPrivateError(
                 "no-bound",

@@ -179,7 +179,7 @@ INF = ANYTHING.high
 EXACT_RANGES: dict[str, tuple[float, float]] = {
     "small": (-3, 9),
     "cents": (5, 1234),
-    "nanos": (-2, 3 * 10**9),
+    "LEAST(nanos, 2)": (-2, 2 * 10**9),
     "i": (-INF, INF),
     "small + cents": (-295, 2134),
     "small - small": (-12, 12),
@@ -221,7 +221,7 @@ EXACT_RANGES: dict[str, tuple[float, float]] = {
     "ROUND(cents / (cents - 1), 2)": (-123400, 123400),
     "ROUND(i / 2)": (-INF, INF),
     "ROUND(GREATEST(i, 0) / i)": (-INF, INF),
-    "ROUND(cents / (cents / 100 - 1), 2)": (-INF, INF),
+    "ROUND(cents / (cents / 10 - 1), 2)": (-INF, INF),
     "ROUND(ABS(i / 2))": (-INF, INF),
     "ROUND(i / 2 * 0.0)": (-INF, INF),
     "CAST(b AS INTEGER)": (0, 1),
