@@ -11,6 +11,7 @@ from itertools import pairwise
 from sqlglot import exp
 
 from queries.errors import QueryNotPrivateError
+from queries.grids import places_for_rows
 from queries.hints import called, hint
 from queries.parse import DIALECT, position, refusal
 from queries.plan import (
@@ -28,6 +29,8 @@ from queries.plan import (
     MeasureKind,
     Relation,
 )
+from queries.range_arithmetic import ANYTHING, Range
+from queries.ranges import Ranges
 from queries.scalars import (
     UnitColumn,
     condition,
@@ -55,6 +58,9 @@ AGGREGATES: tuple[type[exp.Expr], ...] = (
 )
 Place = tuple[int | None, int | None]  # line and column, from 1
 _ONE_OR_ZERO = (Literal(1, INTEGER), Literal(0, INTEGER))
+
+_SHOWN = 40  # characters of the analyst's text in a hint
+_MOST = 2_000_000_000  # what a hint limits a value to: it is kept whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +116,7 @@ class Measures:
         self._schema = schema
         self._moved = moved
         self._aliases = aliases
+        self._ranges = Ranges.over(node.relation, schema)
         self.node = node
 
     def expression(self, tree: exp.Expr) -> Expression:
@@ -200,31 +207,36 @@ class Measures:
         counted = count_of(summed(value))
         if counted is not None:
             return [Asked(MeasureKind.ROWS, _when(_both(counted, where)))]
-        return [Asked(MeasureKind.SUM, _filtered(value, where), value.type.scale)]
+        return [self._total(_filtered(value, where), call)]
 
     def average(self, call: exp.Expr, where: Expression) -> list[Asked]:
         value = self._summand(call)
-        total = Asked(MeasureKind.SUM, _filtered(value, where), value.type.scale)
+        total = self._total(_filtered(value, where), call)
         return [total, Asked(MeasureKind.ROWS, _when(_both(self._present(value), where)))]
 
     def spread(self, call: exp.Expr, where: Expression) -> list[Asked]:
         """A variance is made of a sum, a count and a sum of squares."""
         value = self._summand(call)
-        square = self._square(value)
-        squares = Asked(MeasureKind.SUM, _filtered(square, where), square.type.scale)
-        return [*self.average(call, where), squares]
+        square = _filtered(_square(rescaled(value, self._total(_filtered(value, where), call).scale)), where)
+        return [*self.average(call, where), self._total(square, call, _square_of_undeclared(value.type.scale))]
 
-    def _square(self, value: Expression) -> Expression:
-        """The value times itself, with as many places as leave room for the square of the largest declared value."""
-        declared = self._schema.largest(self.node.relation, value) if isinstance(value, Column) else None
-        largest = 10 ** min(value.type.scale + 4, 9) if declared is None else declared
-        places = 2 * value.type.scale
-        while places > 0 and (places > SCALE_LIMIT or largest**2 > VALUE_LIMIT * 10 ** (2 * value.type.scale - places)):
-            places -= 1
-        coarse = rescaled(value, value.type.scale - max(0, 2 * value.type.scale - SCALE_LIMIT))
-        scale = coarse.type.scale + value.type.scale
-        square = Call(Function.MULTIPLY, (coarse, value), exact_type(scale))
-        return rescaled(square, min(places, scale))
+    def _total(self, value: Expression, call: exp.Expr, otherwise: Range = ANYTHING) -> Asked:
+        """The sum of the value with as many places as leave room for its range, or `otherwise` where it has none."""
+        values = self._ranges.of(value)
+        places = places_for_rows(values if values.bounded else otherwise, value.type.scale)
+        if places is None:
+            raise self._too_wide(values, call)
+        return Asked(MeasureKind.SUM, rescaled(value, places), places)
+
+    def _too_wide(self, values: Range, call: exp.Expr) -> QueryNotPrivateError:
+        text = call.this.sql(dialect=DIALECT)
+        clamped = f"LEAST({text if len(text) <= _SHOWN else '…'}, {_MOST})"
+        return refusal(
+            "range-too-wide",
+            f"By the declared ranges a value here can be beyond {VALUE_LIMIT:,}, which is the most that a row adds.",
+            call,
+            f"Limit it: {clamped if values.low >= 0 else f'GREATEST({clamped}, -{_MOST})'}.",
+        )
 
     def _present(self, value: Expression) -> Expression:
         """The condition that the value is not NULL: TRUE for a column that never is."""
@@ -270,11 +282,19 @@ def _exact(value: Expression, text: str) -> str:
     """How to sum a value that is no exact number."""
     if value.type == BOOLEAN:
         return f"Count it: COUNT_IF({text})."
-    return (
-        f"Round it, with an l2_bound: ROUND({text}, 2)."
-        if value.type == DOUBLE
-        else "Sum a number. COUNT takes any value."
-    )
+    return f"Round it: ROUND({text}, 2)." if value.type == DOUBLE else "Sum a number. COUNT takes any value."
+
+
+def _square(value: Expression) -> Expression:
+    """The value times itself, with no more places than there are."""
+    coarse = rescaled(value, value.type.scale - max(0, 2 * value.type.scale - SCALE_LIMIT))
+    return Call(Function.MULTIPLY, (coarse, value), exact_type(coarse.type.scale + value.type.scale))
+
+
+def _square_of_undeclared(scale: int) -> Range:
+    """The squares of a value that no range is declared for: it is taken to be below 10,000."""
+    places = min(2 * scale, SCALE_LIMIT)
+    return Range(0, min(10 ** (scale + 4), 10**SCALE_LIMIT) ** 2 // 10 ** (2 * scale - places))
 
 
 def _both(one: Expression, other: Expression) -> Expression:

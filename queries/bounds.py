@@ -1,6 +1,7 @@
 """Which contribution bound a measure gets when the caller states none: from the policy and the statement alone.
 
-A bound only decides how much is clipped and how much noise is added; any bound is private. In this order:
+A bound only decides how much is clipped and how much noise is added; any bound is private. For counts and for declared
+columns, in this order:
 
 1. a unit that can have one row at the most counts one row, and one unit;
 2. an entry of the policy for exactly the columns of GROUP BY;
@@ -8,99 +9,101 @@ A bound only decides how much is clipped and how much noise is added; any bound 
 4. the default entry, or the entry for no keys divided by √groups if that is larger: what a unit's total is when it is
    spread evenly. Few groups thus get a bound near that of the total.
 
-Quantiles have a bound of one row, so that customers count about equally (`quantiles.py`). Different values have one of
-20 where the policy says nothing of `values`.
+What a sum of an expression may be follows from these (`summands.py`). Quantiles have a bound of one row, so that
+customers count about equally (`quantiles.py`). Different values have one of 20 where the policy says nothing of them.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from fractions import Fraction
 
 from queries.aggregates import Asked, Node
 from queries.plan import (
+    WEIGHT_ONE,
     Call,
     Column,
     Derived,
     Expression,
-    Fold,
-    Folding,
     Function,
     Grouped,
-    Literal,
     MeasureKind,
     Relation,
     Scan,
     columns_of,
 )
 from queries.policy_model import VALUES_OF
+from queries.ranges import Ranges
 from queries.schema import Schema
+from queries.summands import ContributionBound, Summands
 
 _CENT = 100
-_MOST_VALUES = Fraction(20)
+_ONE_ROW = ContributionBound(Fraction(1), "one row a unit")
+_EQUAL_UNITS = ContributionBound(Fraction(1), "default: all units count about equally")
+_MOST_VALUES = ContributionBound(Fraction(20), "default")
 
 
-def declared_bound(asked: Asked, node: Node, schema: Schema, groups: int | None) -> Fraction | None:
-    """The L2 bound in the measure's own units; None if the policy declares none. `groups` is None for thresholds."""
-    if asked.kind is not MeasureKind.SUM and _one_row(node.relation, schema):
-        return Fraction(1)
+def contribution_bound(asked: Asked, node: Node, schema: Schema, groups: int | None) -> ContributionBound | None:
+    """The L2 bound in the measure's own units; None if none follows. `groups` is None for thresholds."""
+    entries = _Entries(node, schema, groups)
     if asked.kind is MeasureKind.UNITS:
-        return _units_bound(node, schema, groups)
+        return entries.units()
     if asked.fraction is not None:
-        return Fraction(1)
+        return _EQUAL_UNITS
     if asked.kind is MeasureKind.VALUES:
         fact = schema.fact(node.relation, asked.value) if isinstance(asked.value, Column) else None
-        own = None if fact is None else _bound(f"{VALUES_OF}{fact.path}", node, schema, groups)
-        return own or _bound("values", node, schema, groups) or _MOST_VALUES
-    measure = "rows" if asked.kind is MeasureKind.ROWS else _measured(asked.value, node.relation, schema)
-    if measure is None and (squared := _squared(asked.value)) is not None:
-        return _bound_of_squares(squared, node, schema, groups)
-    return None if measure is None else _bound(measure, node, schema, groups)
+        own = None if fact is None else entries.entry(f"{VALUES_OF}{fact.path}")
+        return own or entries.entry("values") or _MOST_VALUES
+    if asked.kind is MeasureKind.ROWS or asked.value is None:
+        return entries.rows(node.relation)
+    found = Summands(node.relation, Ranges.over(node.relation, schema), schema, entries).bound(asked.value)
+    room = found is not None and found.l2 * WEIGHT_ONE * schema.policy.max_units < 1 << 63
+    return found if room else None
 
 
-def _bound_of_squares(value: Column, node: Node, schema: Schema, groups: int | None) -> Fraction | None:
-    """Where no value is above R, a sum of squares is at most R times the sum of the values."""
-    measure, largest = _measured(value, node.relation, schema), schema.largest(node.relation, value)
-    bound = None if measure is None else _bound(measure, node, schema, groups)
-    return None if bound is None or largest is None else bound * Fraction(max(1, largest), 10**value.type.scale)
+@dataclass(frozen=True, slots=True)
+class _Entries:
+    """The policy's entries for a node's keys."""
 
+    node: Node
+    schema: Schema
+    groups: int | None
 
-def _squared(value: Expression | None) -> Column | None:
-    """The column that the value is the square of, seen through a FILTER and coarser places."""
-    while isinstance(value, Call):
-        if value.function is Function.MULTIPLY:
-            one, other = value.arguments
-            one = one.arguments[0] if isinstance(one, Call) and one.function is Function.RESCALE else one
-            return one if isinstance(one, Column) and one == other else None
-        if value.function not in (Function.RESCALE, Function.CASE):
-            return None
-        value = value.arguments[0] if value.function is Function.RESCALE else value.arguments[1]
-    return None
+    def units(self) -> ContributionBound:
+        """Of a count of units: never above √groups, which is its norm if the unit is in every group."""
+        if self._in_one_group():
+            return ContributionBound(Fraction(1), "a unit in one group")
+        most = self.schema.policy.max_groups_contributed if self.groups is None else self.groups
+        limit = ContributionBound(Fraction(math.isqrt(max(0, most - 1)) + 1), f"a unit in {most} groups")
+        declared = self.entry("units")
+        return limit if declared is None or limit.l2 < declared.l2 else declared
 
+    def _in_one_group(self) -> bool:
+        one_row = _one_row(self.node.relation, self.schema)
+        return one_row or not self.node.keys or _one_group(self.node, self.schema)
 
-def _units_bound(node: Node, schema: Schema, groups: int | None) -> Fraction:
-    """Of a count of units: never above √groups, which is its norm if the unit is in every group."""
-    if not node.keys or _one_group(node, schema):
-        return Fraction(1)
-    most = schema.policy.max_groups_contributed if groups is None else groups
-    limit = Fraction(math.isqrt(max(0, most - 1)) + 1)
-    declared = _bound("units", node, schema, groups)
-    return limit if declared is None else min(limit, declared)
+    def rows(self, relation: Relation) -> ContributionBound | None:
+        """Of the number of rows of the relation."""
+        return _ONE_ROW if _one_row(relation, self.schema) else self.entry("rows")
 
-
-def _bound(measure: str, node: Node, schema: Schema, groups: int | None) -> Fraction | None:
-    entries = {bound.keys: bound.l2 for bound in schema.policy.bounds if bound.measure == measure}
-    keyed = {frozenset(keys): l2 for keys, l2 in entries.items() if keys is not None}
-    columns = _key_columns(node, schema)
-    if columns is not None and columns in keyed:
-        return keyed[columns]
-    total, default = keyed.get(frozenset()), entries.get(None)
-    if total is not None and _one_group(node, schema):
-        return total
-    if total is None or groups is None:
-        return default
-    even = Fraction(math.ceil(float(total) * _CENT / math.sqrt(max(1, groups))), _CENT)
-    return even if default is None else max(default, even)
+    def entry(self, measure: str) -> ContributionBound | None:
+        entries = {bound.keys: bound.l2 for bound in self.schema.policy.bounds if bound.measure == measure}
+        keyed = {frozenset(keys): l2 for keys, l2 in entries.items() if keys is not None}
+        columns = _key_columns(self.node, self.schema)
+        if columns and columns in keyed:
+            return ContributionBound(keyed[columns], f"policy: {measure} by {', '.join(sorted(columns))}")
+        default = ContributionBound(entries[None], f"policy: {measure}") if None in entries else None
+        if frozenset() not in keyed:
+            return default
+        total = ContributionBound(keyed[frozenset()], f"policy: {measure} in total")
+        if _one_group(self.node, self.schema):
+            return total
+        if self.groups is None:
+            return default
+        even = Fraction(math.ceil(float(total.l2) * _CENT / math.sqrt(max(1, self.groups))), _CENT)
+        spread = ContributionBound(even, f"{total.source}, spread over {self.groups} groups")
+        return spread if default is None else max(default, spread, key=lambda bound: bound.l2)
 
 
 def _key_columns(node: Node, schema: Schema) -> frozenset[str] | None:
@@ -153,27 +156,3 @@ def _equates_key(condition: Expression, number: int, key: str | None) -> bool:
     own = [a for a in condition.arguments if isinstance(a, Column) and a.source == number and a.name == key]
     others = [a for a in condition.arguments if all(column.source != number for column in columns_of(a))]
     return bool(own) and bool(others)
-
-
-def _measured(value: Expression | None, relation: Relation, schema: Schema) -> str | None:
-    """The declared column that a sum is of, seen through CASE … ELSE 0 and COALESCE(…, 0)."""
-    if isinstance(value, Column):
-        source = relation.sources[value.source]
-        if isinstance(source, Grouped) and value.name.startswith("f"):
-            return _folded(source.folds[int(value.name[1:])], source.relation, schema)
-        fact = schema.fact(relation, value)
-        return fact.path if fact is not None else None
-    if not isinstance(value, Call) or value.function not in (Function.CASE, Function.COALESCE):
-        return None
-    arms = value.arguments
-    values = arms if value.function is Function.COALESCE else [*arms[1::2], arms[-1]]
-    rest = [v for v in values if not (isinstance(v, Literal) and v.value in (0, None))]
-    names = {_measured(v, relation, schema) for v in rest}
-    return names.pop() if len(names) == 1 else None
-
-
-def _folded(fold: Fold, relation: Relation, schema: Schema) -> str | None:
-    """A sum of a unit's sums, or of its counts, is a sum over its rows."""
-    if fold.function is Folding.COUNT:
-        return "rows"
-    return _measured(fold.argument, relation, schema) if fold.function is Folding.SUM else None

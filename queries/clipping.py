@@ -16,20 +16,15 @@ from queries.plan import (
     VALUE_LIMIT,
     Aggregation,
     Block,
-    Call,
-    Column,
     Expression,
-    Function,
-    Literal,
     Measure,
     MeasureKind,
     Relation,
     columns_of,
 )
 from queries.planner import PlannedNode
+from queries.ranges import Ranges
 from queries.schema import Schema
-
-_SAME_SIZE = (Function.NEGATE, Function.ABSOLUTE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +164,7 @@ def _has_one_group(aggregation: Aggregation, schema: Schema) -> bool:
 
 def _largest(measure: Measure, relation: Relation, schema: Schema) -> int | None:
     """The largest absolute value of one row, in minor units: by clamps of rows and by what is declared."""
-    declared = None if measure.value is None else _largest_value(measure.value, relation, schema)
+    declared = _largest_value(measure.value, relation, schema)
     low, high = measure.row_bounds
     clamped = max(abs(low), abs(high))
     if declared is not None:
@@ -177,19 +172,6 @@ def _largest(measure: Measure, relation: Relation, schema: Schema) -> int | None
     return clamped if clamped < VALUE_LIMIT else None
 
 
-def _largest_value(value: Expression, relation: Relation, schema: Schema) -> int | None:
-    if isinstance(value, Column):
-        return schema.largest(relation, value)
-    if isinstance(value, Literal):
-        return abs(value.value) if isinstance(value.value, int) else (0 if value.value is None else None)
-    parts = _values(value)
-    sizes = [_largest_value(part, relation, schema) if part.type.scale == value.type.scale else None for part in parts]
-    known = [size for size in sizes if size is not None]
-    return max(known) if parts and len(known) == len(sizes) else None
-
-
-def _values(value: Call) -> tuple[Expression, ...]:
-    """The arguments of which the value is one, up to its sign; none where it is something else."""
-    if value.function is Function.CASE:
-        return (*value.arguments[1::2], value.arguments[-1])
-    return value.arguments if value.function in (Function.COALESCE, *_SAME_SIZE) else ()
+def _largest_value(value: Expression | None, relation: Relation, schema: Schema) -> int | None:
+    found = None if value is None or not value.type.exact else Ranges.over(relation, schema).of(value)
+    return int(found.largest) if found is not None and found.bounded else None

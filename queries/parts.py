@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from queries.aggregates import Asked
 from queries.errors import QueryNotPrivateError
-from queries.plan import TRUE, VALUE_LIMIT, Aggregation, Block, Column, Expression, Key, Measure, PublicKeys, Relation
+from queries.plan import TRUE, VALUE_LIMIT, Aggregation, Block, Expression, Key, Measure, PublicKeys, Relation
 from queries.quantiles import Tree, Wanted, grid_of, with_nodes
+from queries.ranges import Ranges
 from queries.scalars import conjuncts
 from queries.schema import Schema
 
@@ -53,9 +54,11 @@ def values_part(relation: Relation, asked: Asked, measure: Measure) -> Part:
 
 
 def range_of(value: Expression | None, relation: Relation, schema: Schema) -> Range | None:
-    """The declared range of a column, in stored units; None where there is none, or it is wider than can be kept."""
-    declared = schema.range(relation, value) if isinstance(value, Column) else None
-    return declared if declared is not None and max(map(abs, declared)) <= VALUE_LIMIT else None
+    """The range that follows from what is declared, in stored units; None where it is wider than can be kept."""
+    if value is None:
+        return None
+    found = Ranges.over(relation, schema).of(value)
+    return (int(found.low), int(found.high)) if found.largest <= VALUE_LIMIT else None
 
 
 def _restricted(relation: Relation, asked: Asked) -> Relation:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import TypeVar
 
 from budgets.privacy_loss import PrivacyLoss, rho_of_epsilon
 from queries.aggregates import Asked, Node, Place
-from queries.bounds import declared_bound
+from queries.bounds import contribution_bound
 from queries.domains import Domain, public_keys
 from queries.errors import IllegalPlanError, PlanTooLargeError, PriceError, QueryNotPrivateError, SqlSyntaxError
 from queries.expected import ExpectedError, KeyColumn, Noise, expected_errors, key_columns
 from queries.fan_out import check_fan_out
+from queries.grids import fitted
 from queries.mechanisms import Mechanism, build
 from queries.parse import DIALECT, parse
 from queries.parts import Part, Range, range_of, tree_part, values_part
@@ -40,6 +41,7 @@ from queries.relations import Statement, check
 from queries.rewrites import rewrite
 from queries.rows import Output
 from queries.schema import Schema
+from queries.summands import ContributionBound
 
 NANO = 10**9
 ATTO = 10**18
@@ -48,6 +50,7 @@ T = TypeVar("T")
 MOST_GROUPS = 100_000
 _ANY_ROW = (-VALUE_LIMIT, VALUE_LIMIT)
 _MOST_DIGITS = 30  # of an option, before and after the point
+STATED = "stated"
 SizeOf = Callable[[Axis], int]
 
 
@@ -67,8 +70,7 @@ class Options:
 class PlannedMeasure:
     """A measure of the node: its number in the SQL that is left over, what it is, and its noise in display units.
 
-    `columns` are the output columns that it goes into; `source` says where the bound comes from: "stated" in the
-    request, "policy", or "default", the most that a unit can add.
+    `columns` are the output columns that it goes into, `source` says where its bound comes from.
     """
 
     number: int
@@ -233,6 +235,7 @@ class _Draft:
         self._groups = self._count_groups(size_of)
         self._top: int | None = None
         self._top = self._top_keys()
+        self._sources: dict[int, str] = {}  # of the bounds, by measure
         self._measures: dict[int, Measure] = {}
         for number, asked in enumerate(node.measures):
             if asked.additive:
@@ -284,7 +287,7 @@ class _Draft:
         if count is None or not free or self._domains is None or any(not each.additive for each in self._node.measures):
             return None
         aliases = self._node.aliases.get(self._node.measures.index(asked), set())
-        bound = _of(self._options.l2_bounds, aliases) or self._declared_bound(asked, aliases)
+        bound = _of(self._options.l2_bounds, aliases) or self._bound(asked, aliases).l2
         worth = 0 < count < (self._groups or 0) and 5 * count < 6 * bound * bound
         return count if worth else None
 
@@ -325,8 +328,9 @@ class _Draft:
         )
         names = {name for number in numbers for name in aliases[number]}
         stated = _of(self._options.l2_bounds, names)
-        bound = Fraction(1) if stated is None else stated
-        measure = self._checked(Asked(MeasureKind.ROWS, None), max(1, math.ceil(bound)), _ANY_ROW, None)
+        found = self._bound(asked[0], names) if stated is None else ContributionBound(stated, STATED)
+        self._sources[numbers[0]] = found.source
+        measure = self._checked(Asked(MeasureKind.ROWS, None), max(1, math.ceil(found.l2)), _ANY_ROW, None)
         return tree_part(self._node.relation, asked[0], wanted, values, measure)
 
     def _range(self, number: int, asked: Asked) -> Range:
@@ -361,7 +365,7 @@ class _Draft:
         number, unit = numbers[0], 10**measure.scale
         columns = tuple(sorted({alias for each in numbers for alias in self._node.aliases.get(each, ())}))
         bound, error = Fraction(measure.l2_bound, unit), scale / WEIGHT_ONE / unit
-        return PlannedMeasure(number, columns, measure.kind, measure.scale, bound, error, self._source(number))
+        return PlannedMeasure(number, columns, measure.kind, measure.scale, bound, error, self._sources[number])
 
     def _count_groups(self, size_of: SizeOf) -> int | None:
         if self._domains is None:
@@ -410,7 +414,7 @@ class _Draft:
     def _scaled(self, measure: Measure, width: int) -> Measure:
         """The measure with its bound widened by √width: the noise of a part of ρ each, one joint clip for all."""
         bound = math.isqrt(measure.l2_bound**2 * width - 1) + 1
-        return Measure(measure.kind, measure.value, bound, measure.scale, measure.row_bounds, measure.group_bounds)
+        return fitted(replace(measure, l2_bound=bound), self._schema.policy.max_units)
 
     def _measure(self, number: int, asked: Asked) -> Measure:
         aliases = self._node.aliases.get(number, set())
@@ -423,11 +427,12 @@ class _Draft:
                 raise QueryNotPrivateError("bound-out-of-range", "A lower bound is above its upper bound.")
             groups = min(self._max_groups() or 1, self._groups or GROUPS_LIMIT)
             bound = math.isqrt(max(abs(low), abs(high), 1) ** 2 * groups - 1) + 1
+            self._sources[number] = STATED
             return self._checked(asked, bound, row_bounds, (low, high))
         l2_bound = _of(self._options.l2_bounds, aliases)
-        if l2_bound is None:
-            l2_bound = self._declared_bound(asked, aliases)
-        return self._checked(asked, max(1, math.ceil(l2_bound * unit)), row_bounds, None)
+        found = self._bound(asked, aliases) if l2_bound is None else ContributionBound(l2_bound, STATED)
+        self._sources[number] = found.source
+        return self._checked(asked, max(1, math.ceil(found.l2 * unit)), row_bounds, None)
 
     def _checked(self, asked: Asked, bound: int, rows: tuple[int, int], groups: tuple[int, int] | None) -> Measure:
         try:
@@ -443,17 +448,9 @@ class _Draft:
             return max(-VALUE_LIMIT, low), min(VALUE_LIMIT, high)
         return -VALUE_LIMIT, VALUE_LIMIT
 
-    def _source(self, number: int) -> str:
-        asked, aliases = self._node.measures[number], self._node.aliases.get(number, set())
-        if any(_of(given, aliases) is not None for given in (self._options.bounds_per_group, self._options.l2_bounds)):
-            return "stated"
-        name = None if asked.kind is MeasureKind.SUM else asked.kind.value
-        is_declared = name is None or any(bound.measure.split()[0] == name for bound in self._schema.policy.bounds)
-        return "policy" if is_declared and self._declared_bound(asked, aliases) != 1 else "default"
-
-    def _declared_bound(self, asked: Asked, aliases: set[str]) -> Fraction:
+    def _bound(self, asked: Asked, aliases: set[str]) -> ContributionBound:
         chosen = self._top if asked.kind is MeasureKind.UNITS else None  # a unit is in no more keys than were chosen
-        bound = declared_bound(asked, self._node, self._schema, chosen or self._groups)
+        bound = contribution_bound(asked, self._node, self._schema, chosen or self._groups)
         if bound is None:
             raise QueryNotPrivateError(
                 "no-bound",

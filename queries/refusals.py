@@ -84,9 +84,8 @@ _ROWS = (
         "inexact-sum",
         "Sums are exact: they are of integers, or of decimals with declared places. This is a floating-point number.",
         "SELECT SUM(amount / quantity) AS unit_prices FROM purchases",
-        "`SUM(ROUND(amount / quantity, 2))`, with an `l2_bound`.",
-        {"options": {"l2_bound": {"unit_prices": 5000}}},
-        "SELECT SUM(ROUND(amount / quantity, 2)) AS unit_prices FROM purchases",
+        "`SUM(ROUND(amount / quantity, 2))`.",
+        rewrite="SELECT SUM(ROUND(amount / quantity, 2)) AS unit_prices FROM purchases",
     ),
     Refusal(
         "join-not-on-unit",
@@ -121,9 +120,9 @@ _ROWS = (
     ),
     Refusal(
         "no-bound",
-        "A sum is of something that the policy declares no contribution bound for.",
-        "SELECT SUM(amount - retail_discount) AS net FROM purchases",
-        'State one: `"options": {"l2_bound": {"net": 5000}}`. Or sum the columns apart and subtract the sums.',
+        "No contribution bound of a sum follows from the policy: neither from its bounds nor from its ranges.",
+        "SELECT SUM(LENGTH(brand)) AS letters FROM purchases JOIN products USING (product_id)",
+        'State one: `"options": {"l2_bound": {"letters": 5000}}`. Or limit values: `SUM(LEAST(LENGTH(brand), 20))`.',
     ),
     Refusal(
         "not-a-select",
@@ -158,6 +157,12 @@ _ROWS = (
         "SELECT day, amount FROM purchases",
         "Aggregate: `COUNT(*)`, `SUM(…)`, `GROUP BY`.",
         rewrite="SELECT COUNT(*) AS n FROM purchases",
+    ),
+    Refusal(
+        "range-too-wide",
+        "By the declared ranges a row's value can be beyond 2,147,483,647, the most that a row adds to a sum.",
+        "SELECT SUM(amount * amount * amount * quantity) AS s FROM purchases",
+        "Limit the value: `SUM(LEAST(amount * amount * amount * quantity, 1000000))`.",
     ),
     Refusal(
         "released-with-private",

@@ -209,6 +209,14 @@ def _values(source: _From) -> st.SearchStrategy[str]:
         st.builds("coalesce(-{}, 3)".format, number),
         st.builds("abs({}) % 7 - {}".format, number, number),
         st.builds("least({}, {})".format, number, number),
+        st.builds(
+            "{}({}, {})".format, st.sampled_from(["least", "greatest"]), number, st.sampled_from(["0", "2.5", "-1"])
+        ),
+        st.builds("CASE WHEN {} THEN {} * {} ELSE 0 END".format, _conditions(source), number, number),
+        st.builds("{} - {}".format, number, number),
+        st.builds("round({} / {}, {})".format, number, st.just("7") | number, st.sampled_from([0, 2, 9])),
+        st.builds("greatest(least({} * {}, 100), -100) * {}".format, number, number, number),
+        st.builds("length(left({}, 3))".format, st.sampled_from(source.texts)),
     )
 
 
@@ -219,6 +227,7 @@ def _aggregates(source: _From) -> st.SearchStrategy[str]:
         st.builds("COUNT({})".format, st.sampled_from((*source.numbers, *source.texts))),
         st.builds("SUM({})".format, _values(source)),
         st.builds("AVG({})".format, _values(source)),
+        st.builds("VAR_POP({})".format, _values(source)),
         st.builds("COUNT_IF({})".format, _conditions(source)),
         st.builds("COUNT(DISTINCT {})".format, st.sampled_from((*source.numbers, *source.texts)) | _values(source)),
         st.builds("QUANTILE_CONT({}, {})".format, _values(source), st.sampled_from(["0.1", "0.5"])),

@@ -81,10 +81,46 @@ def measure(sql: str, groups: int = 4, *, threshold: bool | None = None) -> Plan
         (f"SELECT town, COUNT(DISTINCT lines.card) FROM {JOINED} GROUP BY town", 2, 1),
         ("SELECT town, COUNT(*) FROM people GROUP BY town", 2, 1),
         ("SELECT department, COUNT(*) FROM people JOIN products ON favourite = product GROUP BY 1", 9, 1),
+        ("SELECT department, COUNT(DISTINCT card) FROM people JOIN products ON favourite = product GROUP BY 1", 9, 1),
         (f"SELECT town, COUNT(*) FROM {JOINED} GROUP BY town", 2, 50),
+        ("SELECT SUM(tip) FROM lines", 1, 50 * 100),
+        ("SELECT SUM(tip) FROM lines WHERE tip BETWEEN 1 AND 4", 1, 50 * 4),
+        ("SELECT SUM(amount) FILTER (WHERE amount <= 4) FROM lines", 1, 50 * 4),
+        ("SELECT SUM(CASE WHEN amount > 4 THEN 4 ELSE amount END) FROM lines", 1, 50 * 4),
+        ("SELECT SUM(LEAST(amount, 4)) FROM lines", 1, 50 * 4),
+        ("SELECT SUM(LEAST(amount, 90)) FROM lines", 1, 1000),
+        ("SELECT SUM(LEAST(90, amount, tip)) FROM lines", 1, 1000),
+        ("SELECT SUM(GREATEST(amount, 0)) FROM lines", 1, 1000),
+        ("SELECT SUM(GREATEST(amount, 20)) FROM lines", 1, 1000 + 50 * 20),
+        ("SELECT SUM(amount * tip) FROM lines", 1, 1000 * 100),
+        ("SELECT SUM(tip * amount) FROM lines", 1, 1000 * 100),
+        ("SELECT day, SUM(amount * 2) FROM lines GROUP BY day", 365, 70 * 2),
+        ("SELECT SUM(CASE WHEN tip < 3 THEN amount * tip ELSE 0 END) FROM lines", 1, 1000 * Fraction("2.99")),
+        ("SELECT SUM(ROUND(amount / 4, 2)) FROM lines", 1, 250),
+        ("SELECT SUM(ROUND(amount / (tip + 2), 2)) FROM lines", 1, 500),
+        ("SELECT SUM(CAST(amount AS INTEGER) // 10) FROM lines", 1, 100),
+        ("SELECT SUM(amount % 3) FROM lines", 1, 50 * Fraction("2.99")),
+        ("SELECT SUM(-ABS(amount)) FROM lines", 1, 1000),
+        ("SELECT SUM(amount - 3) FROM lines", 1, 1000 + 50 * 3),
+        ("SELECT SUM(CASE WHEN tip > 1 THEN amount WHEN tip > 0 THEN 3 ELSE amount END) FROM lines", 1, 1000 + 50 * 3),
+        ("SELECT SUM(COALESCE(amount, 3)) FROM lines", 1, 1000),
+        ("SELECT SUM(NULLIF(amount, 3)) FROM lines", 1, 1000),
+        ("SELECT SUM(LENGTH(town)) FROM people", 1, 5),
+        ("SELECT SUM(MONTH(day)) FROM lines", 1, 50 * 12),
+        ("SELECT SUM(amount * 0) FROM lines", 1, Fraction("0.01")),
+        ("SELECT SUM(s) FROM (SELECT card, SUM(amount) AS s FROM lines GROUP BY card) t", 1, 1000),
+        ("SELECT SUM(s) FROM (SELECT card, SUM(amount - 3) AS s FROM lines GROUP BY card) t", 1, 1000 + 50 * 3),
+        ("SELECT SUM(n) FROM (SELECT card, COUNT(*) AS n FROM lines GROUP BY card) t", 1, 50),
+        ("SELECT SUM(m) FROM (SELECT card, MAX(amount) AS m FROM lines GROUP BY card) t", 1, 100),
+        ("SELECT SUM(m) FROM (SELECT card, day, MAX(amount) AS m FROM lines GROUP BY 1, 2) t", 1, 1000),
+        (
+            "SELECT SUM(x) FROM (SELECT card, SUM(tip) FILTER (WHERE tip < 1) AS x FROM lines GROUP BY 1) t",
+            1,
+            Fraction("49.5"),
+        ),
     ],
 )
-def test_the_bound_follows_from_policy_and_statement(sql: str, groups: int, bound: int) -> None:
+def test_the_bound_follows_from_policy_and_statement(sql: str, groups: int, bound: int | Fraction) -> None:
     assert measure(sql, groups).l2_bound == bound
 
 
@@ -95,12 +131,58 @@ def test_thresholded_keys_take_the_default_and_count_units_in_at_most_so_many_gr
     assert units.l2_bound == 3
 
 
-def test_a_sum_without_any_declared_bound_is_refused() -> None:
+@pytest.mark.parametrize("value", ["product", "amount - product", "CASE WHEN tip > 1 THEN tip ELSE product END"])
+def test_a_sum_without_any_declared_bound_is_refused(value: str) -> None:
     with pytest.raises(QueryNotPrivateError) as refused:
-        measure("SELECT SUM(tip) FROM lines")
+        measure(f"SELECT SUM({value}) FROM lines")
     assert refused.value.code == "no-bound"
 
 
 def test_a_join_that_is_not_on_the_public_key_may_multiply_rows() -> None:
     sql = "SELECT COUNT(*) FROM people JOIN products ON favourite < product"
     assert measure(sql).l2_bound == Fraction(50)
+
+
+@pytest.mark.parametrize(
+    ("sql", "groups", "source"),
+    [
+        ("SELECT SUM(amount) FROM lines", 1, "policy: lines.amount in total"),
+        ("SELECT day, SUM(amount) FROM lines GROUP BY day", 365, "policy: lines.amount by lines.day"),
+        ("SELECT MONTH(day), SUM(amount) FROM lines GROUP BY 1", 12, "policy: lines.amount"),
+        (
+            "SELECT MONTH(day) < 7, SUM(amount) FROM lines GROUP BY 1",
+            4,
+            "policy: lines.amount in total, spread over 4 groups",
+        ),
+        ("SELECT COUNT(*) FROM people", 1, "one row a unit"),
+        ("SELECT day, COUNT(DISTINCT card) FROM lines GROUP BY day", 365, "policy: units by lines.day"),
+        ("SELECT MONTH(day), COUNT(DISTINCT card) FROM lines GROUP BY 1", 12, "a unit in 12 groups"),
+        ("SELECT COUNT(DISTINCT card) FROM lines", 1, "a unit in one group"),
+        ("SELECT SUM(tip) FROM lines", 1, "100 × policy: rows"),
+        ("SELECT SUM(amount * tip) FROM lines", 1, "100 × policy: lines.amount in total"),
+        ("SELECT SUM(ROUND(amount / 4, 2)) FROM lines", 1, "0.25 × policy: lines.amount in total"),
+        ("SELECT SUM(amount - 3) FROM lines", 1, "policy: lines.amount in total + 3 × policy: rows"),
+    ],
+)
+def test_a_bound_names_what_it_was_made_of(sql: str, groups: int, source: str) -> None:
+    assert measure(sql, groups).source == source
+
+
+def test_a_bound_that_the_caller_gives_is_called_stated() -> None:
+    for options in (Options(l2_bounds={"s": Fraction(7)}), Options(bounds_per_group={"s": (Fraction(0), Fraction(7))})):
+        (node,) = plan("SELECT SUM(tip) AS s FROM lines", {}, SCHEMA, 10**9, options, lambda _: 1).nodes
+        assert [measure.source for measure in node.measures] == ["stated"]
+
+
+def test_long_sums_have_a_source_that_can_be_read() -> None:
+    terms = " + ".join(f"amount * {n}" for n in range(1, 60))
+    assert len(measure(f"SELECT SUM({terms}) FROM lines").source) <= 201
+
+
+def test_a_bound_that_no_sum_has_room_for_is_none() -> None:
+    sql = "SELECT SUM(LEAST(ABS(product), 2000000000)) AS s FROM lines"
+    assert measure(sql).l2_bound == 50 * 2 * 10**9
+    crowded = Schema(load_policy(POLICY.replace("max_units: 1000", "max_units: 2000")))
+    with pytest.raises(QueryNotPrivateError) as refused:
+        plan(sql, {}, crowded, 10**9, Options(), lambda _: 1)
+    assert refused.value.code == "no-bound"

@@ -50,7 +50,6 @@ SELECT SUM(DISTINCT pieces) AS s FROM lines
 -- name: a sum of doubles
 -- expect: inexact-sum 1:8 hint
 -- rewrite: SELECT SUM(ROUND(amount / 3, 2)) AS s FROM lines
--- options: {"l2_bound": {"s": 1000}}
 -- instead: SELECT SUM(ROUND(amount / 3, 2)) AS s FROM lines
 SELECT SUM(amount / 3) AS s FROM lines
 
@@ -72,7 +71,29 @@ SELECT SUM(SUM(amount)) AS s FROM lines
 
 -- name: a sum without a bound
 -- expect: no-bound 1:8 hint
-SELECT SUM(amount * pieces) AS s FROM lines
+SELECT SUM(store_id % product_id) AS s FROM lines
+
+-- name: a sum of lengths that no one declared
+-- expect: no-bound 1:8 hint
+SELECT SUM(LENGTH(note)) AS s FROM lines
+
+-- name: a sum of values beyond what a row adds
+-- expect: range-too-wide 1:8 hint
+-- options: {"l2_bound": {"s": 1000000}}
+-- instead: SELECT SUM(GREATEST(LEAST(amount * amount * pieces * 1000, 2000000000), -2000000000)) AS s FROM lines
+SELECT SUM(amount * amount * pieces * 1000) AS s FROM lines
+
+-- name: a mean of values beyond 64 bits
+-- expect: range-too-wide 1:8 hint
+-- options: {"l2_bound": {"s": 1000000}}
+-- instead: SELECT AVG(LEAST(ABS(amount * amount * amount * discount), 2000000000)) AS s FROM lines
+SELECT AVG(ABS(amount * amount * amount * discount)) AS s FROM lines
+
+-- name: a variance of values beyond what a row adds
+-- expect: range-too-wide 1:8 hint
+-- options: {"l2_bound": {"v": 1000000}}
+-- instead: SELECT VAR_POP(LEAST(ABS(pieces) * 100000, 40000)) AS v FROM lines
+SELECT VAR_POP(ABS(pieces) * 100000) AS v FROM lines
 
 -- name: a column that is not grouped
 -- expect: not-in-group-by 1:8 hint
