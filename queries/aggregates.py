@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from sqlglot import exp
@@ -28,6 +28,7 @@ from queries.plan import (
 )
 from queries.scalars import UnitColumn, condition, conjunction, exact_type, rescaled, scalar
 from queries.schema import Schema
+from queries.stated import Bounds, Place, bounds_of
 from queries.views import Scope, canonical, renumbered
 
 SPREADS: tuple[type[exp.Expr], ...] = (*(exp.Stddev, exp.StddevPop, exp.StddevSamp, exp.Variance, exp.VariancePop),)
@@ -36,14 +37,21 @@ AGGREGATES: tuple[type[exp.Expr], ...] = (
     *SPREADS,
 )
 
+_COUNT = 1  # the place of the count among the measures of a ratio
+_SPREAD_HINT = "Give them to the means: AVG({x} * {x}, l2_bound => …) - POWER(AVG({x}, l2_bound => …), 2)."
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A measure that the statement asks for, without bounds and price: kind, value, scale."""
+    """A measure that the statement asks for, without price: kind, value, scale, and the bounds that it states.
+
+    What is bounded differently is another figure, with another error: two measures, each of which has its price.
+    """
 
     kind: MeasureKind
     value: Expression | None
     scale: int = 0
+    bounds: Bounds = field(default_factory=Bounds)
 
 
 @dataclass(slots=True)
@@ -51,7 +59,8 @@ class Node:
     """One aggregation of the statement in normal form, before bounds and price.
 
     `linked` are pairs of measures of one ratio, which share a block; `aliases` the names that the statement has for
-    them.
+    them, and `bounded` those by which options mean their bounds: a mean's are its sum's, not its count's. `places` are
+    where the statement says something that takes effect here.
     """
 
     relation: Relation
@@ -59,6 +68,8 @@ class Node:
     measures: list[Asked] = field(default_factory=list)
     linked: set[tuple[int, int]] = field(default_factory=set)
     aliases: dict[int, set[str]] = field(default_factory=dict)
+    bounded: dict[int, set[str]] = field(default_factory=dict)
+    places: set[Place] = field(default_factory=set)
 
     def add(self, measure: Asked) -> int:
         if measure not in self.measures:
@@ -92,12 +103,28 @@ class Measures:
         if build is None:
             raise self._unsupported(call)
         asked = build(self, call, where)
-        numbers = [self.node.add(measure) for measure in asked]
+        bounds = self._bounds(call)
+        numbers = [
+            self.node.add(measure if place == _COUNT else replace(measure, bounds=bounds))
+            for place, measure in enumerate(asked)
+        ]
         if output is not None:
-            for number in numbers:
+            for place, number in enumerate(numbers):
                 self.node.aliases.setdefault(number, set()).add(output)
+                if place != _COUNT:
+                    self.node.bounded.setdefault(number, set()).add(output)
         self.node.linked.update(pairwise(numbers))
         return tuple(numbers)
+
+    def _bounds(self, call: exp.Expr) -> Bounds:
+        found = bounds_of(call)
+        if found is None:
+            return Bounds()
+        if isinstance(call, SPREADS):
+            reason = f"{called(call)} takes no bounds: it is made of three measures."
+            raise refusal("unsupported-aggregate", reason, call, _SPREAD_HINT.format(x=call.this.sql(dialect=DIALECT)))
+        self.node.places.add(found.place)
+        return found
 
     def _unsupported(self, call: exp.Expr) -> QueryNotPrivateError:
         reason, instead = f"{called(call)} is not answered.", hint(call) or "Use COUNT, SUM or AVG."

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from decimal import Decimal
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeVar
 
@@ -16,7 +15,8 @@ from queries.domains import Domain, public_keys
 from queries.errors import IllegalPlanError, PlanTooLargeError, PriceError, QueryNotPrivateError
 from queries.fan_out import check_fan_out
 from queries.mechanisms import Mechanism, build
-from queries.parse import DIALECT, parse
+from queries.options import Options, merged, options_of, price_of
+from queries.parse import DIALECT
 from queries.plan import (
     GROUPS_LIMIT,
     VALUE_LIMIT,
@@ -32,25 +32,14 @@ from queries.plan import (
 from queries.relations import Statement, check
 from queries.rows import Output
 from queries.schema import Schema
+from queries.stated import Bounds, Question, misplaced, read
 
 NANO = 10**9
 ATTO = 10**18
 DEFAULT_THRESHOLD_SHARE = 100  # a thresholded query takes this part of the thresholds' delta unless it says otherwise
 T = TypeVar("T")
-MOST_GROUPS = 100_000
 SizeOf = Callable[[Axis], int]
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What a caller may say besides the statement; bounds are in the columns' own units, by output column."""
-
-    delta: Fraction | None = None
-    max_groups_contributed: int | None = None
-    bounds_per_group: Mapping[str, tuple[Fraction, Fraction]] = field(default_factory=dict)
-    bounds_per_row: Mapping[str, tuple[Fraction, Fraction]] = field(default_factory=dict)
-    l2_bounds: Mapping[str, Fraction] = field(default_factory=dict)
-    threshold: bool | None = None  # True: threshold even public keys; False: refuse keys that need one
+_NOTHING = Bounds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +110,41 @@ def plan(
     sql: str, params: Mapping[str, object], schema: Schema, rho_nano: int, options: Options, size_of: SizeOf
 ) -> QueryPlan:
     """The plan of a statement; raises SqlSyntaxError, QueryNotPrivateError or PriceError."""
+    question = read(sql, params)
+    price_of(question, None, None)  # a price in the statement has to be one, though it is `rho_nano` that is split
+    return plan_of(question, schema, rho_nano, options, size_of)
+
+
+def plan_of(question: Question, schema: Schema, rho_nano: int, options: Options, size_of: SizeOf) -> QueryPlan:
+    """The plan of a statement that was read, at a price in which what it says of its price is included."""
+    options = merged(options, question)
+    _check_unit(options, schema, question)
     try:
-        return _plan(check(parse(sql, params), schema), schema, rho_nano, options, size_of)
+        statement = check(question.tree, schema)
+        _check_places(statement, question)
+        return _plan(statement, schema, rho_nano, options, size_of)
     except PlanTooLargeError as error:
         reason = f"This is more than can be planned: {error}."
     except RecursionError:
         reason = "This is nested more deeply than can be planned."
     raise QueryNotPrivateError("too-complex", reason, hint="Use fewer and simpler expressions.")
+
+
+def _check_unit(options: Options, schema: Schema, question: Question) -> None:
+    units = {str(table.unit_column).lower() for table in schema.policy.tables.values() if table.is_private}
+    if options.unit_column is not None and options.unit_column not in units:
+        said = question.options.get("privacy_unit_column")
+        line, column = said.place if said is not None else (None, None)
+        reason = "The privacy unit is what the policy says, and cannot be chosen."
+        hint = f"Leave privacy_unit_column out, or write {schema.unit_column}."
+        raise QueryNotPrivateError("unknown-option", reason, hint=hint, line=line, column=column)
+
+
+def _check_places(statement: Statement, question: Question) -> None:
+    """Refuse what the statement says where it has no effect: it would be paid for and not be what was meant."""
+    unused = question.places - {place for node in statement.nodes for place in node.places}
+    if unused:
+        raise misplaced(min(unused, key=repr))
 
 
 def _plan(statement: Statement, schema: Schema, rho_nano: int, options: Options, size_of: SizeOf) -> QueryPlan:
@@ -226,14 +243,15 @@ class _Draft:
         delta = limit / DEFAULT_THRESHOLD_SHARE if self._options.delta is None else self._options.delta
         if not 0 < delta <= limit:
             raise PriceError("invalid-price", f"delta must be above 0 and at most {float(limit):g} here.")
-        groups = self._options.max_groups_contributed or self._schema.policy.max_groups_contributed
-        keys = ThresholdKeys(self._node.keys, groups, part, max(1, int(delta * ATTO)))
+        keys = ThresholdKeys(self._node.keys, self._most_groups(), part, max(1, int(delta * ATTO)))
         return keys, tuple(range(len(self._node.keys)))
 
-    def _max_groups(self) -> int | None:
-        if self._options.max_groups_contributed is None and not self._options.bounds_per_group:
-            return None
+    def _most_groups(self) -> int:
         return self._options.max_groups_contributed or self._schema.policy.max_groups_contributed
+
+    def _max_groups(self) -> int | None:
+        by_group = any(measure.group_bounds is not None for measure in self._measures)
+        return self._most_groups() if by_group else self._options.max_groups_contributed
 
     def _blocks(self) -> list[tuple[int, ...]]:
         """The measures in groups that share a weight: those of one ratio, however many ratios they are in."""
@@ -250,21 +268,37 @@ class _Draft:
         return Measure(measure.kind, measure.value, bound, measure.scale, measure.row_bounds, measure.group_bounds)
 
     def _measure(self, number: int, asked: Asked) -> Measure:
-        aliases = self._node.aliases.get(number, set())
+        given = self._given(number, asked)
+        declared = declared_bound(asked, self._node, self._schema, self._groups)
+        if declared is None and given == _NOTHING:
+            given = self._of_its_ratio(number)
         unit = 10**asked.scale
-        row_bounds = self._row_bounds(asked, aliases)
-        group = _of(self._options.bounds_per_group, aliases)
+        rows = _scaled_pair(given.per_row, unit) or (-VALUE_LIMIT, VALUE_LIMIT)
+        rows = max(-VALUE_LIMIT, rows[0]), min(VALUE_LIMIT, rows[1])
+        group = _scaled_pair(given.per_group, unit)
         if group is not None:
-            low, high = math.floor(group[0] * unit), math.ceil(group[1] * unit)
-            if low > high:
-                raise QueryNotPrivateError("bound-out-of-range", "A lower bound is above its upper bound.")
-            groups = min(self._max_groups() or 1, self._groups or GROUPS_LIMIT)
-            bound = math.isqrt(max(abs(low), abs(high), 1) ** 2 * groups - 1) + 1
-            return self._checked(asked, bound, row_bounds, (low, high))
-        l2_bound = _of(self._options.l2_bounds, aliases)
+            groups = min(self._most_groups(), self._groups or GROUPS_LIMIT)
+            bound = math.isqrt(max(abs(group[0]), abs(group[1]), 1) ** 2 * groups - 1) + 1
+            return self._checked(asked, bound, rows, group)
+        l2_bound = given.l2 or declared
         if l2_bound is None:
-            l2_bound = self._declared_bound(asked, aliases)
-        return self._checked(asked, max(1, math.ceil(l2_bound * unit)), row_bounds, None)
+            raise self._no_bound(number)
+        return self._checked(asked, max(1, math.ceil(l2_bound * unit)), rows, None)
+
+    def _given(self, number: int, asked: Asked) -> Bounds:
+        """The bounds that the measure's aggregate states, or the options for it; they have to agree."""
+        options, names, own = self._options, sorted(self._node.bounded.get(number, ())), asked.bounds
+        return Bounds(
+            _only({own.per_group, *_of(options.bounds_per_group, names)}, names, own),
+            _only({own.per_row, *_of(options.bounds_per_row, names)}, names, own),
+            _only({own.l2, *_of(options.l2_bounds, names)}, names, own),
+        )
+
+    def _of_its_ratio(self, number: int) -> Bounds:
+        """What is stated of another measure of the same ratio: for the count of a mean that has no bound itself."""
+        others = [one if other == number else other for one, other in self._node.linked if number in (one, other)]
+        found = [self._given(other, self._node.measures[other]) for other in sorted(others)]
+        return next((bounds for bounds in found if bounds != _NOTHING), _NOTHING)
 
     def _checked(self, asked: Asked, bound: int, rows: tuple[int, int], groups: tuple[int, int] | None) -> Measure:
         try:
@@ -272,86 +306,49 @@ class _Draft:
         except IllegalPlanError as error:
             raise QueryNotPrivateError("bound-out-of-range", f"This bound cannot be kept: {error}.") from None
 
-    def _row_bounds(self, asked: Asked, aliases: set[str]) -> tuple[int, int]:
-        given = _of(self._options.bounds_per_row, aliases)
-        if given is not None:
-            unit = 10**asked.scale
-            low, high = math.floor(given[0] * unit), math.ceil(given[1] * unit)
-            return max(-VALUE_LIMIT, low), min(VALUE_LIMIT, high)
-        return -VALUE_LIMIT, VALUE_LIMIT
-
-    def _declared_bound(self, asked: Asked, aliases: set[str]) -> Fraction:
-        bound = declared_bound(asked, self._node, self._schema, self._groups)
-        if bound is None:
-            raise QueryNotPrivateError(
-                "no-bound",
-                f"No contribution bound is declared for {', '.join(sorted(aliases)) or 'one of the sums'}.",
-                hint="State what one customer may add at most over all groups: options.l2_bound {alias: number}.",
-            )
-        return bound
+    def _no_bound(self, number: int) -> QueryNotPrivateError:
+        names = ", ".join(sorted(self._node.aliases.get(number, ()))) or "one of the sums"
+        return QueryNotPrivateError(
+            "no-bound",
+            f"No contribution bound is declared for {names}.",
+            hint="State what one customer may add at most over all groups: SUM(…, l2_bound => number), or "
+            "options.l2_bound {alias: number}.",
+        )
 
 
-def options_of(given: Mapping[str, object]) -> Options:
-    """The options of a request; raises QueryNotPrivateError for one that is unknown or not of its kind."""
-    known = {
-        *("delta", "max_groups_contributed", "contribution_bounds_per_group", "contribution_bounds_per_row"),
-        *("l2_bound", "group_selection_strategy"),
-    }
-    for name in given:
-        if name not in known:
-            raise QueryNotPrivateError("unknown-option", f"There is no option {name[:60]}.")
-    groups = given.get("max_groups_contributed")
-    whole = isinstance(groups, int) and not isinstance(groups, bool) and 1 <= groups <= MOST_GROUPS
-    if groups is not None and not whole:
-        reason = f"max_groups_contributed must be a whole number from 1 to {MOST_GROUPS:,}."
-        raise QueryNotPrivateError("unknown-option", reason)
-    strategies = {None: None, "PUBLIC_GROUPS": False, "THRESHOLD": True, "LAPLACE_THRESHOLD": True}
-    strategy = given.get("group_selection_strategy")
-    if strategy not in strategies:
-        raise QueryNotPrivateError("unknown-option", "group_selection_strategy must be PUBLIC_GROUPS or THRESHOLD.")
-    return Options(
-        delta=None if given.get("delta") is None else _fraction("delta", given["delta"]),
-        max_groups_contributed=groups if isinstance(groups, int) else None,
-        bounds_per_group=_pairs("contribution_bounds_per_group", given),
-        bounds_per_row=_pairs("contribution_bounds_per_row", given),
-        l2_bounds=_numbers("l2_bound", given),
-        threshold=strategies[strategy],
-    )
+def _of(bounds: Mapping[str, T], aliases: list[str]) -> set[T]:
+    return {bounds[alias] for alias in aliases if alias in bounds}
 
 
-def _of(bounds: Mapping[str, T], aliases: set[str]) -> T | None:
-    return next((bounds[alias] for alias in sorted(aliases) if alias in bounds), None)
+def _only(values: set[T | None], names: list[str], own: Bounds) -> T | None:
+    """The one value among them, if there is one."""
+    found = values - {None}
+    if len(found) > 1:
+        line, column = own.place
+        reason = f"Two different bounds are stated for {', '.join(names)[:100]}."
+        raise QueryNotPrivateError("option-conflict", reason, hint="State one.", line=line, column=column)
+    return next(iter(found), None)
 
 
-def _fraction(name: str, value: object) -> Fraction:
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal | Fraction):
-        raise QueryNotPrivateError("unknown-option", f"{name} must be a number.")
-    try:
-        number = value if isinstance(value, Fraction) else Fraction(Decimal(str(value)))
-    except (ValueError, ArithmeticError):
-        raise QueryNotPrivateError("unknown-option", f"{name} must be a number.") from None
-    if abs(number) > 10**12:
-        raise QueryNotPrivateError("unknown-option", f"{name} is out of range.")
-    return number
+def _scaled_pair(pair: tuple[Fraction, Fraction] | None, unit: int) -> tuple[int, int] | None:
+    """The pair in minor units, rounded outwards; raises QueryNotPrivateError where it is none."""
+    if pair is None:
+        return None
+    if pair[0] > pair[1]:
+        raise QueryNotPrivateError("bound-out-of-range", "A lower bound is above its upper bound.")
+    return math.floor(pair[0] * unit), math.ceil(pair[1] * unit)
 
 
-def _numbers(name: str, given: Mapping[str, object]) -> dict[str, Fraction]:
-    entries = given.get(name) or {}
-    if not isinstance(entries, Mapping):
-        raise QueryNotPrivateError("unknown-option", f"{name} must map aliases to numbers.")
-    found = {str(alias).lower(): _fraction(name, value) for alias, value in entries.items()}
-    if any(value <= 0 for value in found.values()):
-        raise QueryNotPrivateError("unknown-option", f"{name} must be above 0.")
-    return found
-
-
-def _pairs(name: str, given: Mapping[str, object]) -> dict[str, tuple[Fraction, Fraction]]:
-    entries = given.get(name) or {}
-    if not isinstance(entries, Mapping):
-        raise QueryNotPrivateError("unknown-option", f"{name} must map aliases to [lowest, highest].")
-    found = {}
-    for alias, pair in entries.items():
-        if not isinstance(pair, list | tuple) or len(pair) != 2:  # noqa: PLR2004
-            raise QueryNotPrivateError("unknown-option", f"{name} must map aliases to [lowest, highest].")
-        found[str(alias).lower()] = (_fraction(name, pair[0]), _fraction(name, pair[1]))
-    return found
+__all__ = [
+    "Options",
+    "PlannedMeasure",
+    "PlannedNode",
+    "QueryPlan",
+    "SizeOf",
+    "options_of",
+    "plan",
+    "plan_of",
+    "price",
+    "price_of",
+    "read",
+]

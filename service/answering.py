@@ -30,7 +30,7 @@ from queries.errors import (
     SqlSyntaxError,
 )
 from queries.plan import ThresholdKeys
-from queries.planner import PlannedNode, QueryPlan, options_of, plan, price
+from queries.planner import PlannedNode, QueryPlan, SizeOf, options_of, plan_of, price, price_of, read
 from queries.postprocess import answer_columns, answer_rows, empty_table, half_width, stored_table
 from queries.schema import Schema
 from queries.vault import Snapshot
@@ -252,11 +252,10 @@ class Answering:
 
     def _plan(self, snapshot: Snapshot, request: QueryRequest) -> QueryPlan:
         """The plan of a request: a pure function of the request and the snapshot's public facts."""
-        schema = Schema(snapshot.policy, request.purpose)
-        rho_nano = price(schema, request.epsilon, request.rho, request.max_epsilon)
-        options, size_of = options_of(request.options), self._engines.of(snapshot).domain_size
-        key = (snapshot.id, request.sql, repr(sorted(request.params.items())), request.purpose, rho_nano, repr(options))
-        return self._plans.get(key, lambda: plan(request.sql, request.params, schema, rho_nano, options, size_of))
+        size_of = self._engines.of(snapshot).domain_size
+        asked = (request.sql, repr(sorted(request.params.items())), repr(sorted(request.options.items())))
+        key = (snapshot.id, *asked, request.purpose, request.epsilon, request.rho, request.max_epsilon)
+        return self._plans.get(key, lambda: _planned(snapshot, request, size_of))
 
     def _snapshot(self, dataset: str) -> Snapshot:
         snapshot = self._catalogue.snapshot(dataset)
@@ -307,6 +306,14 @@ class Answering:
             "guarantee": self._guarantee(question.snapshot),
             "software": _SOFTWARE,
         }
+
+
+def _planned(snapshot: Snapshot, request: QueryRequest, size_of: SizeOf) -> QueryPlan:
+    """The request's plan; its price and options are those of the body and of the statement together."""
+    schema, question = Schema(snapshot.policy, request.purpose), read(request.sql, request.params)
+    epsilon, rho = price_of(question, request.epsilon, request.rho)
+    rho_nano = price(schema, epsilon, rho, request.max_epsilon)
+    return plan_of(question, schema, rho_nano, options_of(request.options), size_of)
 
 
 def _releases(question: _Question, tables: Mapping[str, bytes]) -> tuple[StoredRelease, ...]:

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from sqlglot import exp
 
 from queries.errors import QueryNotPrivateError, SqlSyntaxError
+from queries.parameters import TEXT_LIMIT
 from queries.parse import (
     LITERALS_LIMIT,
     NESTING_LIMIT,
-    PARAMETER_LIMIT,
     SQL_BYTES_LIMIT,
     TOKENS_LIMIT,
     parse,
@@ -180,7 +180,7 @@ def test_a_parameter_is_a_value_and_nothing_else(value: object, text: str) -> No
         Decimal("Infinity"),
         "a\0",
         "\ud800",
-        "a" * (PARAMETER_LIMIT + 1),
+        "a" * (TEXT_LIMIT + 1),
         [1],
         {},
         b"a",

@@ -136,11 +136,11 @@ SELECT * FROM products FOR UPDATE
 SELECT * INTO x FROM products
 
 -- name: a parameter without a value
--- expect: unknown-parameter None:None
+-- expect: unknown-parameter 1:48
 SELECT COUNT(*) AS n FROM lines WHERE pieces > $low
 
 -- name: a positional parameter without a value
--- expect: unknown-parameter None:None
+-- expect: unknown-parameter 1:48
 SELECT COUNT(*) AS n FROM lines WHERE pieces > ?
 
 -- name: a CTE that is private and unused beside one that is not there
