@@ -105,7 +105,7 @@ class Measures:
         asked = build(self, call, where)
         bounds = self._bounds(call)
         numbers = [
-            self.node.add(measure if place == _COUNT else replace(measure, bounds=bounds))
+            self.node.add(measure if place == _COUNT else replace(measure, bounds=_bounds_for(measure, bounds)))
             for place, measure in enumerate(asked)
         ]
         if output is not None:
@@ -238,6 +238,11 @@ def try_expression(measures_: Measures, tree: exp.Expr) -> Expression | None:
         return measures_.expression(tree)
     except QueryNotPrivateError:
         return None
+
+
+def _bounds_for(measure: Asked, bounds: Bounds) -> Bounds:
+    """The bounds as far as they mean the measure: a row that is counted counts one."""
+    return bounds if measure.kind is MeasureKind.SUM else replace(bounds, per_row=None)
 
 
 def _when(where: Expression) -> Expression | None:

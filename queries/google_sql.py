@@ -84,9 +84,11 @@ def _wrapped(node: exp.Expr) -> exp.Expr:
 
 
 def _date_trunc(args: list[Any]) -> exp.Expr:
-    """DATE_TRUNC('month', day) is DuckDB's, DATE_TRUNC(day, MONTH) GoogleSQL's."""
+    """DATE_TRUNC('month', day) is DuckDB's, DATE_TRUNC(day, MONTH) GoogleSQL's, which gives a date."""
     part = None if _is_text(args[0] if args else None) else _part(args[-1] if args else None)
-    return date_trunc_to_time(args if part is None or len(args) != 2 else [part, args[0]])  # noqa: PLR2004
+    if part is None or len(args) != 2:  # noqa: PLR2004
+        return date_trunc_to_time(args)
+    return exp.cast(date_trunc_to_time([part, args[0]]), "DATE")
 
 
 def _date_diff(args: list[Any]) -> exp.Expr:

@@ -11,20 +11,15 @@ from decimal import Decimal
 from fractions import Fraction
 
 from queries.errors import QueryNotPrivateError
-from queries.stated import Question, Said
+from queries.stated import BOUND_NAMES, BY_AGGREGATE, Question, Said
 
 MOST_GROUPS = 100_000
 _LARGEST, _MOST_PLACES = 10**12, 40
 _LEAST_PRICE, _LARGEST_PRICE = Fraction(1, 10**9), Fraction(10**6)
 _PRICES = ("epsilon", "rho")
-_BY_ALIAS = ("contribution_bounds_per_group", "contribution_bounds_per_row", "l2_bound")
 _IN_CLAUSES = ("delta", "max_groups_contributed", "group_selection_strategy", "privacy_unit_column")
 _STRATEGIES = {"PUBLIC_GROUPS": False, "THRESHOLD": True, "LAPLACE_THRESHOLD": True}
 _SYNONYMS = {"kappa": "max_groups_contributed"}  # of the older ANONYMIZATION clause
-_HINTS = {
-    **{name: f"Give it to the aggregate: SUM(…, {name} => (…, …))." for name in _BY_ALIAS[:2]},
-    "l2_bound": "Give it to the aggregate: SUM(…, l2_bound => …).",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +37,7 @@ class Options:
 
 def options_of(given: Mapping[str, object]) -> Options:
     """The options of a request; raises QueryNotPrivateError for one that is unknown or not of its kind."""
-    _check_known(given, (*_IN_CLAUSES, *_BY_ALIAS))
+    _check_known(given, (*_IN_CLAUSES, *BOUND_NAMES))
     groups = given.get("max_groups_contributed")
     whole = isinstance(groups, int) and not isinstance(groups, bool) and 1 <= groups <= MOST_GROUPS
     if groups is not None and not whole:
@@ -101,7 +96,7 @@ def price_of(
 def _check_known(given: Mapping[str, object], known: tuple[str, ...]) -> None:
     for name in given:
         if name not in known:
-            hint = _HINTS.get(name) or f"The options are {', '.join(sorted(known))}."
+            hint = BY_AGGREGATE.get(name) or f"The options are {', '.join(sorted(known))}."
             raise QueryNotPrivateError("unknown-option", f"There is no option {name[:60]} here.", hint=hint)
 
 

@@ -17,8 +17,7 @@ from queries.errors import QueryNotPrivateError
 
 TEXT_LIMIT = 1_000  # characters
 ITEMS_LIMIT = 1_000  # of all lists of a statement
-_NUMBER_LIMIT = Decimal(10) ** 30
-_PLACES_LIMIT = 60  # of a decimal
+_DIGITS_LIMIT, _PLACES_LIMIT = 30, 60  # before and behind the point
 _SHOWN = 60
 _NAMES = {
     **dict.fromkeys(("INT64", "INTEGER", "INT", "BIGINT"), "INT64"),
@@ -88,7 +87,7 @@ def _number(value: object) -> exp.Expr | None:
         number = Decimal(str(value))
     except InvalidOperation:
         return None
-    if not number.is_finite() or abs(number) >= _NUMBER_LIMIT or int(number.as_tuple().exponent) < -_PLACES_LIMIT:
+    if not number.is_finite() or number.adjusted() >= _DIGITS_LIMIT or int(number.as_tuple().exponent) < -_PLACES_LIMIT:
         return None
     found = exp.Literal.number(format(abs(number), "f"))
     return exp.Neg(this=found) if number < 0 else found

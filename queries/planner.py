@@ -288,9 +288,10 @@ class _Draft:
     def _given(self, number: int, asked: Asked) -> Bounds:
         """The bounds that the measure's aggregate states, or the options for it; they have to agree."""
         options, names, own = self._options, sorted(self._node.bounded.get(number, ())), asked.bounds
+        per_row = options.bounds_per_row if asked.kind is MeasureKind.SUM else {}
         return Bounds(
             _only({own.per_group, *_of(options.bounds_per_group, names)}, names, own),
-            _only({own.per_row, *_of(options.bounds_per_row, names)}, names, own),
+            _only({own.per_row, *_of(per_row, names)}, names, own),
             _only({own.l2, *_of(options.l2_bounds, names)}, names, own),
         )
 
@@ -304,7 +305,8 @@ class _Draft:
         try:
             return Measure(asked.kind, asked.value, bound, asked.scale, rows, groups)
         except IllegalPlanError as error:
-            raise QueryNotPrivateError("bound-out-of-range", f"This bound cannot be kept: {error}.") from None
+            reason, (line, column) = f"This bound cannot be kept: {error}.", asked.bounds.place
+            raise QueryNotPrivateError("bound-out-of-range", reason, line=line, column=column) from None
 
     def _no_bound(self, number: int) -> QueryNotPrivateError:
         names = ", ".join(sorted(self._node.aliases.get(number, ()))) or "one of the sums"

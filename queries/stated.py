@@ -21,6 +21,10 @@ BOUND_NAMES = ("contribution_bounds_per_group", "contribution_bounds_per_row", "
 MINIMUM = "min_privacy_units_per_group"
 _BOUNDS, _CLAUSE, _LEAST_UNITS = "bounds", "clause", "least_units"  # keys of a node's meta data
 _LARGEST, _MOST_PLACES = Decimal(10) ** 12, 40
+BY_AGGREGATE = {  # for options that belong to one aggregate
+    **{name: f"Give it to the aggregate: SUM(…, {name} => (…, …))." for name in BOUND_NAMES[:2]},
+    "l2_bound": "Give it to the aggregate: SUM(…, l2_bound => …).",
+}
 Place = tuple[int | None, int | None]  # line and column
 Pair = tuple[Fraction, Fraction]
 
@@ -135,8 +139,10 @@ def _number(node: exp.Expr, entry: exp.Expr) -> int | Fraction:
         number = Decimal(text)
     except ArithmeticError:
         reason = f"The value of {entry.name[:60]} must be a number or a name that is written here, or a parameter."
-        raise refusal("unknown-option", reason, entry) from None
-    if not number.is_finite() or abs(number) > _LARGEST or number.adjusted() < -_MOST_PLACES:
+        in_clause = isinstance(entry.parent, PrivacyClause)
+        hint = BY_AGGREGATE.get(entry.name.lower()) if in_clause else None
+        raise refusal("unknown-option", reason, entry, hint) from None
+    if not number.is_finite() or not -_MOST_PLACES <= number.adjusted() <= _MOST_PLACES or abs(number) > _LARGEST:
         raise refusal("unknown-option", f"The value of {entry.name[:60]} is out of range.", entry)
     return sign * (int(text) if text.isdecimal() else Fraction(number))
 

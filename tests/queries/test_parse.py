@@ -21,6 +21,7 @@ from queries.parse import (
     parse,
     position,
 )
+from queries.stated import read
 from tests.queries.retailer import Statement, statements
 
 TOO_LARGE = {
@@ -216,5 +217,5 @@ def test_the_place_of_nothing_is_unknown() -> None:
 
 @pytest.mark.parametrize("statement", statements("accepted"), ids=lambda statement: statement.name)
 def test_an_accepted_statement_means_the_same_after_it_was_written_out(statement: Statement) -> None:
-    tree = parse(statement.sql, statement.params)
+    tree = read(statement.sql, statement.params).tree
     assert parse(tree.sql(dialect="duckdb"), {}).sql(dialect="duckdb") == tree.sql(dialect="duckdb")

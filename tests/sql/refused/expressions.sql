@@ -253,3 +253,7 @@ SELECT COUNT(*) AS n FROM lines WHERE amount // 2 = 1
 -- expect: type-mismatch 1:40 hint
 -- instead: SELECT COUNT(*) AS n FROM lines WHERE ROUND(amount / 2, 2) % 2 = 1
 SELECT COUNT(*) AS n FROM lines WHERE (amount / 2) % 2 = 1
+
+-- name: a number beyond all that can be computed with
+-- expect: number-out-of-range 1:48
+SELECT COUNT(*) AS n FROM lines WHERE amount > 1e9999999
