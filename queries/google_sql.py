@@ -137,6 +137,10 @@ class _Parser(DuckDBParser):
         **DuckDBParser.FUNCTION_PARSERS,
         **dict.fromkeys(_AGGREGATES, lambda self: self._parse_aggregate()),
     }
+    LAMBDAS: ClassVar[dict[TokenType, Callable[..., Any]]] = {
+        **DuckDBParser.LAMBDAS,
+        TokenType.FARROW: lambda self, names: self._parse_arrow(names),
+    }
     NO_PAREN_FUNCTION_PARSERS: ClassVar[dict[str, Callable[..., Any]]] = {
         **DuckDBParser.NO_PAREN_FUNCTION_PARSERS,
         "@": lambda self: self._parse_at(),
@@ -156,6 +160,13 @@ class _Parser(DuckDBParser):
 
     def _is(self, kind: TokenType, text: str | None = None) -> bool:
         return bool(self._curr.token_type == kind) and text in (None, self._curr.text.upper())
+
+    def _parse_arrow(self, names: list[exp.Expr | None]) -> exp.Expr:
+        """A named argument of what takes none: refused by its node, unless there is no single name."""
+        if len(names) != 1 or names[0] is None:
+            self.raise_error("Expected one name before =>")
+        found: exp.Expr = DuckDBParser.LAMBDAS[TokenType.FARROW](self, names)
+        return found
 
     def _parse_option(self) -> exp.Expr | None:
         if self._is(TokenType.R_PAREN):

@@ -211,7 +211,7 @@ def _check_node(node: exp.Expr) -> None:
 def _bind(tree: exp.Expr, params: Mapping[str, object]) -> None:
     used = set()
     positional = items = 0
-    for node in list(tree.find_all(exp.Placeholder, exp.Parameter)):
+    for node in sorted(tree.find_all(exp.Placeholder, exp.Parameter), key=lambda found: found.meta.get("start", 0)):
         name = node.this.name if isinstance(node.this, exp.Expr) else node.this
         positional += name is None
         key = str(positional if name is None else name)

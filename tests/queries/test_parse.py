@@ -198,6 +198,13 @@ def test_parameters_are_named_or_numbered() -> None:
     assert parse("SELECT $a, $b, $a", {"a": 5, "b": 6}).sql() == "SELECT 5, 6, 5"
 
 
+def test_parameters_without_a_name_are_numbered_as_they_are_read() -> None:
+    sql = "SELECT ?, (SELECT a FROM t WHERE b = (1 + (2 * ?))) FROM u WHERE c IN ? AND d < ?"
+    given = {"1": 5, "2": 6, "3": [7, 8], "4": 9}
+    plain = "SELECT 5, (SELECT a FROM t WHERE b = (1 + (2 * 6))) FROM u WHERE c IN (7, 8) AND d < 9"
+    assert parse(sql, given).sql(dialect="duckdb") == plain
+
+
 @pytest.mark.parametrize(("sql", "params"), [("SELECT $a", {}), ("SELECT 1", {"a": 1}), ("SELECT ?", {"2": 1})])
 def test_every_parameter_has_a_value_and_every_value_a_parameter(sql: str, params: dict[str, object]) -> None:
     with pytest.raises(QueryNotPrivateError) as refusal:

@@ -246,7 +246,7 @@ SELECT SUM(amount, l2_bound := 3) AS s FROM lines
 SELECT SUM(l2_bound => 3, amount) AS s FROM lines
 
 -- name: names in parentheses
--- expect: syntax 1:38
+-- expect: syntax 1:37
 SELECT SUM(amount, (l2_bound, x) => 3) AS s FROM lines
 
 -- name: an arrow in a condition
@@ -349,3 +349,11 @@ SELECT COUNT(*) AS n FROM lines WHERE pieces = $n
 -- params: {"day": {"type": "DATE", "value": "2026-02-03"}}
 -- expect: type-mismatch 1:39 hint
 SELECT COUNT(*) AS n FROM lines WHERE pieces = $day
+
+-- name: an arrow without a name
+-- expect: syntax 1:26
+SELECT SUM(amount, () => 3) AS s FROM lines
+
+-- name: an arrow without a name in another function
+-- expect: syntax 1:29
+SELECT COALESCE(name, () => 3) AS s FROM products
