@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import accumulate, pairwise
+from typing import Protocol, Self
 
 import numpy as np
 
@@ -45,6 +46,19 @@ class Rows:
         grown.units[:held], grown.groups[:held] = self.units[:held], self.groups[:held]
         grown.values[:, :held] = self.values[:, :held]
         self.units, self.groups, self.values = grown.units, grown.groups, grown.values
+
+
+class Accumulates(Protocol):
+    """Takes in the rows of one thread, partition by partition; `out` has a vector of all groups for each measure."""
+
+    @property
+    def out(self) -> Integers: ...
+
+    def add(self, rows: Rows, low: int, high: int) -> None: ...
+
+    def close(self) -> None: ...
+
+    def merge(self, other: Self) -> None: ...
 
 
 class Accumulator:
@@ -109,6 +123,10 @@ class Accumulator:
         for target, values in zip(result.values, rows.values, strict=True):
             np.take(values, order, out=target[: rows.count])
         return result
+
+    def merge(self, other: Self) -> None:
+        """Take in the sums of another one, of other units."""
+        self.out += other.out
 
     def close(self) -> None:
         """End the unit that is still open."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from itertools import pairwise
 
 from sqlglot import exp
@@ -32,12 +34,17 @@ from queries.stated import Bounds, Place, bounds_of
 from queries.views import Scope, canonical, renumbered
 
 SPREADS: tuple[type[exp.Expr], ...] = (*(exp.Stddev, exp.StddevPop, exp.StddevSamp, exp.Variance, exp.VariancePop),)
+QUANTILES: tuple[type[exp.Expr], ...] = (
+    *(exp.Median, exp.PercentileCont, exp.PercentileDisc, exp.Quantile, exp.ApproxQuantile, exp.WithinGroup),
+)
 AGGREGATES: tuple[type[exp.Expr], ...] = (
-    *(exp.Count, exp.CountIf, exp.Sum, exp.Avg, exp.Min, exp.Max, exp.Median),
+    *(exp.Count, exp.CountIf, exp.ApproxDistinct, exp.Sum, exp.Avg, exp.Min, exp.Max),
     *SPREADS,
+    *QUANTILES,
 )
 
 _COUNT = 1  # the place of the count among the measures of a ratio
+_QUANTILE_HINT = "Its values' range is contribution_bounds_per_row => (lowest, highest)."
 _SPREAD_HINT = "Give them to the means: AVG({x} * {x}, l2_bound => …) - POWER(AVG({x}, l2_bound => …), 2)."
 
 
@@ -45,13 +52,27 @@ _SPREAD_HINT = "Give them to the means: AVG({x} * {x}, l2_bound => …) - POWER(
 class Asked:
     """A measure that the statement asks for, without price: kind, value, scale, and the bounds that it states.
 
-    What is bounded differently is another figure, with another error: two measures, each of which has its price.
+    What is bounded differently is another figure, with another error: two measures, each of which has its price. Sums
+    over units carry their condition in `value`. What is none, a quantile (of rows, with a `fraction`) or a number of
+    different values, has the condition that its rows meet in `where`.
     """
 
     kind: MeasureKind
     value: Expression | None
     scale: int = 0
+    fraction: Fraction | None = None
+    where: Expression = TRUE
     bounds: Bounds = field(default_factory=Bounds)
+
+    @property
+    def additive(self) -> bool:
+        """Whether the measure is a sum over units."""
+        return self.fraction is None and self.kind is not MeasureKind.VALUES
+
+    @property
+    def clamped(self) -> bool:
+        """Whether rows have values that bounds by row clamp: those that are only counted have none."""
+        return self.kind is MeasureKind.SUM or self.fraction is not None
 
 
 @dataclass(slots=True)
@@ -123,6 +144,9 @@ class Measures:
         if isinstance(call, SPREADS):
             reason = f"{called(call)} takes no bounds: it is made of three measures."
             raise refusal("unsupported-aggregate", reason, call, _SPREAD_HINT.format(x=call.this.sql(dialect=DIALECT)))
+        if isinstance(call, QUANTILES) and found.per_group is not None:
+            reason = "A quantile is of single rows, and has no bounds by group."
+            raise refusal("unsupported-aggregate", reason, call, _QUANTILE_HINT)
         self.node.places.add(found.place)
         return found
 
@@ -149,17 +173,32 @@ class Measures:
 
     def _distinct(self, target: exp.Distinct, where: Expression) -> list[Asked]:
         values = target.expressions
-        unit = self._unit(values[0]) if len(values) == 1 else None
+        if len(values) != 1 or isinstance(values[0], exp.Tuple):
+            reason = "COUNT(DISTINCT …) takes one column or expression."
+            raise refusal("count-distinct", reason, target, hint=hint(target))
+        unit = self._unit(values[0])
         if unit is None:
-            raise refusal(
-                "count-distinct",
-                "COUNT(DISTINCT …) is answered for the privacy unit only.",
-                target,
-                hint=f"Write COUNT(*) for rows, or COUNT(DISTINCT {self._schema.unit_column}) for units.",
-            )
+            return self._values(values[0], where)
         if self.scope.items[unit.item].outer:
             raise refusal("count-distinct", "The unit of a left join's right side may be NULL.", target)
         return [Asked(MeasureKind.UNITS, _when(where))]
+
+    def _values(self, target: exp.Expr, where: Expression) -> list[Asked]:
+        value = self.expression(target)
+        return [Asked(MeasureKind.VALUES, value, where=_both(self._present(value), where))]
+
+    def approximately_distinct(self, call: exp.Expr, where: Expression) -> list[Asked]:
+        """APPROX_COUNT_DISTINCT(x) is COUNT(DISTINCT x)."""
+        return self._distinct(exp.Distinct(expressions=[call.this]), where)
+
+    def quantile(self, call: exp.Expr, where: Expression) -> list[Asked]:
+        """MEDIAN, QUANTILE_CONT and their kin, all of one estimate: noise is wider than what sets them apart."""
+        target, fraction = _quantile_of(call)
+        value = self.expression(target)
+        if not value.type.exact:
+            reason = "Quantiles are of integers, or of decimals with declared places."
+            raise refusal("type-mismatch", reason, call, _exact(value, target.sql(dialect=DIALECT)))
+        return [Asked(MeasureKind.ROWS, value, value.type.scale, fraction, _both(self._present(value), where))]
 
     def _unit(self, tree: exp.Expr) -> UnitColumn | None:
         while isinstance(tree, exp.Paren):
@@ -242,7 +281,7 @@ def try_expression(measures_: Measures, tree: exp.Expr) -> Expression | None:
 
 def _bounds_for(measure: Asked, bounds: Bounds) -> Bounds:
     """The bounds as far as they mean the measure: a row that is counted counts one."""
-    return bounds if measure.kind is MeasureKind.SUM else replace(bounds, per_row=None)
+    return bounds if measure.clamped else replace(bounds, per_row=None)
 
 
 def _when(where: Expression) -> Expression | None:
@@ -281,10 +320,50 @@ def _counted(value: Expression) -> Expression | None:
     return where if one and not isinstance(otherwise.value, bool) else None  # type: ignore[union-attr]
 
 
+def _quantile_of(call: exp.Expr) -> tuple[exp.Expr, Fraction]:
+    """What the quantile is of, and the fraction of rows that lie below it."""
+    if isinstance(call, exp.Median):
+        return call.this, Fraction(1, 2)
+    if isinstance(call, exp.WithinGroup):
+        if call.this.args.get("expression") is not None:
+            raise refusal("unsupported-syntax", "WITHIN GROUP orders by one expression.", call, hint(call))
+        return _ordered(call.expression, call.this.this, call)
+    given = call.args.get("quantile") or call.args.get("expression")
+    if isinstance(given, exp.Order):  # as DuckDB has it: QUANTILE_CONT(x, 0.9 ORDER BY x)
+        target, fraction = _ordered(given, given.this, call)
+        if target == call.this:
+            return target, fraction
+        raise refusal("unsupported-syntax", "A quantile is of what it is ordered by.", call, hint(call))
+    return call.this, _fraction(given, call)
+
+
+def _ordered(order: exp.Expr, given: exp.Expr, call: exp.Expr) -> tuple[exp.Expr, Fraction]:
+    if len(order.expressions) != 1:
+        raise refusal("unsupported-syntax", "A quantile orders by one expression.", call, hint(call))
+    fraction, by = _fraction(given, call), order.expressions[0]
+    return by.this, 1 - fraction if by.args.get("desc") else fraction
+
+
+def _fraction(tree: exp.Expr | None, call: exp.Expr) -> Fraction:
+    text = tree.name if isinstance(tree, exp.Literal) and not tree.is_string else ""
+    found = Fraction(text) if re.fullmatch(r"[0-9]*\.?[0-9]{1,9}", text) else None
+    if found is None or not 0 < found < 1:
+        reason = "A quantile takes a number above 0 and below 1, written out."
+        raise refusal("type-mismatch", reason, call, hint=f"For example {_example(call)}.")
+    return found
+
+
+def _example(call: exp.Expr) -> str:
+    target = call.expression.expressions[0].this if isinstance(call, exp.WithinGroup) else call.this
+    return f"QUANTILE_CONT({target.sql(dialect=DIALECT)[:40]}, 0.9)"
+
+
 _MEASURES: dict[type[exp.Expr], Callable[[Measures, exp.Expr, Expression], list[Asked]]] = {
     exp.Count: Measures.rows,
     exp.CountIf: Measures.count_if,
+    exp.ApproxDistinct: Measures.approximately_distinct,
     exp.Sum: Measures.sum,
     exp.Avg: Measures.average,
     **dict.fromkeys(SPREADS, Measures.spread),
+    **dict.fromkeys(QUANTILES, Measures.quantile),
 }

@@ -7,6 +7,9 @@ A bound only decides how much is clipped and how much noise is added; any bound 
 3. where a unit can be in one group only, the entry for no keys, because all that it has is in that group;
 4. the default entry, or the entry for no keys divided by √groups if that is larger: what a unit's total is when it is
    spread evenly. Few groups thus get a bound near that of the total.
+
+Quantiles have a bound of one row, so that customers count about equally (`quantiles.py`). Different values have one of
+20 where the policy says nothing of `values`.
 """
 
 from __future__ import annotations
@@ -30,9 +33,11 @@ from queries.plan import (
     Scan,
     columns_of,
 )
+from queries.policy_model import VALUES_OF
 from queries.schema import Schema
 
 _CENT = 100
+_MOST_VALUES = Fraction(20)
 
 
 def declared_bound(asked: Asked, node: Node, schema: Schema, groups: int | None) -> Fraction | None:
@@ -41,6 +46,12 @@ def declared_bound(asked: Asked, node: Node, schema: Schema, groups: int | None)
         return Fraction(1)
     if asked.kind is MeasureKind.UNITS:
         return _units_bound(node, schema, groups)
+    if asked.fraction is not None:
+        return Fraction(1)
+    if asked.kind is MeasureKind.VALUES:
+        fact = schema.fact(node.relation, asked.value) if isinstance(asked.value, Column) else None
+        own = None if fact is None else _bound(f"{VALUES_OF}{fact.path}", node, schema, groups)
+        return own or _bound("values", node, schema, groups) or _MOST_VALUES
     measure = "rows" if asked.kind is MeasureKind.ROWS else _measured(asked.value, node.relation, schema)
     if measure is None and (squared := _squared(asked.value)) is not None:
         return _bound_of_squares(squared, node, schema, groups)

@@ -17,7 +17,6 @@ from types import MappingProxyType
 from queries.errors import IllegalPlanError
 from queries.plan import (
     Aggregation,
-    Axis,
     Call,
     Column,
     Derived,
@@ -26,35 +25,29 @@ from queries.plan import (
     Folding,
     Function,
     Grouped,
-    Key,
     Kind,
+    Listed,
     Literal,
     MeasureKind,
-    PublicKeys,
     Relation,
     Scan,
-    SeriesAxis,
     Source,
-    TableAxis,
-    ThresholdKeys,
     Type,
     Union,
-    ValuesAxis,
     Window,
     Windowed,
-    columns_of,
 )
 
 Units = tuple[int, int] | None
 _PLACES = frozenset({Folding.ROW_NUMBER, Folding.LAG, Folding.LEAD, Folding.FIRST_VALUE, Folding.LAST_VALUE})
-_EPOCH = "DATE '1970-01-01'"
+EPOCH = "DATE '1970-01-01'"
 _MOST_DAYS = 1_000_000
 _TEXT_LIMIT = 1_000  # characters that a concatenation keeps: texts that double would end a worker on some rows only
 
 
 @dataclass(frozen=True, slots=True)
-class _Groups:
-    """How a group id is found: the tables to make first, the sources that they replace, the joins, and the id."""
+class Groups:
+    """How a group id is found (`axes.py`): tables to make first, the sources they replace, the joins, and the id."""
 
     tables: tuple[tuple[str, str], ...]
     replaced: Mapping[int, str]
@@ -62,31 +55,16 @@ class _Groups:
     id: str
 
 
-def lookups(aggregation: Aggregation) -> tuple[tuple[str, str], ...]:
-    """Name and SELECT of each small table that `contributions` reads, in the order in which they can be made.
-
-    They depend on public tables only: the axes `(id, k0, …, _part)`, where `_part` is an id times its stride, and
-    in place of a public source that an axis is over, its needed columns with their part.
-    """
-    keys = aggregation.keys
-    return _public_groups(aggregation, keys).tables if isinstance(keys, PublicKeys) else ()
-
-
-def contributions(aggregation: Aggregation, units: Units) -> str:
+def contributions(aggregation: Aggregation, groups: Groups, units: Units) -> str:
     """Rows `(u, g, v0, …)` of the contribution matrix, for the units in the half-open range: integers of 32 or 64 bits.
 
-    `g` is the group id: mixed radix over the axes in order, the first one slowest. Rows whose key is on no axis are
-    absent or have a NULL g. Reads the tables of `lookups`, or `candidates` where keys are thresholded.
+    `g` is the group id that `groups` gives. Whatever that says, every row keeps its unit: the tables that it joins are
+    made of keys. Rows whose key is on no axis are absent or have a NULL g.
     """
     relation = aggregation.source
-    keys = aggregation.keys
-    if isinstance(keys, PublicKeys):
-        groups = _public_groups(aggregation, keys)
-    else:
-        groups = _Groups((), {}, _matching("candidates", keys.expressions), "candidates.id")
     columns = [f"{_unit(relation)} AS u", f"CAST({groups.id} AS INTEGER) AS g"]
     columns += [f"{value} AS v{index}" for index, value in enumerate(_values(aggregation))]
-    rows = f"{_from(relation, units, groups.replaced)}{groups.joins}{_where(relation)}"
+    rows = f"{from_sql(relation, units, groups.replaced)}{groups.joins}{where_sql(relation)}"
     return f"SELECT {', '.join(columns)} FROM {rows}"
 
 
@@ -97,25 +75,6 @@ def value_columns(aggregation: Aggregation) -> tuple[int, ...]:
     return tuple(-1 if m.value is None else values.index(_value(m.kind, m.value)) for m in measures)
 
 
-def axes(aggregation: Aggregation) -> tuple[str, ...]:
-    """One statement for each axis: its keys `k0, …` in the order of their ids."""
-    if isinstance(aggregation.keys, ThresholdKeys):
-        return ()
-    return tuple(f"SELECT * EXCLUDE (id) FROM ({axis(key.axis)}) ORDER BY id" for key in aggregation.keys.keys)
-
-
-def axis(node: Axis) -> str:
-    """The rows `(id, k0, …)` of an axis, ids from 0 in key order."""
-    names = [f"k{index}" for index in range(len(node.values) if isinstance(node, TableAxis) else 1)]
-    order = ", ".join(f"{name} NULLS FIRST" for name in names)
-    return f"SELECT row_number() OVER (ORDER BY {order}) - 1 AS id, {', '.join(names)} FROM ({_distinct(node)}) AS keys"
-
-
-def axis_count(node: Axis) -> str:
-    """The number of keys on an axis, as one row."""
-    return f"SELECT count(*) FROM ({axis(node)}) AS axis"
-
-
 def candidates(aggregation: Aggregation) -> str:
     """Rows `(id, k0, …, priority UBIGINT)`: the keys that occur, for thresholding.
 
@@ -123,112 +82,20 @@ def candidates(aggregation: Aggregation) -> str:
     """
     expressions = aggregation.keys.expressions
     names = [f"k{index}" for index in range(len(expressions))]
-    columns = ", ".join(f"{_sql(e)} AS {name}" for e, name in zip(expressions, names, strict=True))
+    columns = ", ".join(f"{sql_of(e)} AS {name}" for e, name in zip(expressions, names, strict=True))
     order = ", ".join(f"{name} NULLS FIRST" for name in names)
     relation = aggregation.source
     listed = ", ".join(names)
     return (
         f"SELECT row_number() OVER (ORDER BY {order}) - 1 AS id, {listed}, hash({listed}) AS priority "
-        f"FROM (SELECT DISTINCT {columns} FROM {_from(relation, None)}{_where(relation)}) AS keys"
+        f"FROM (SELECT DISTINCT {columns} FROM {from_sql(relation, None)}{where_sql(relation)}) AS keys"
     )
 
 
-def _public_groups(aggregation: Aggregation, keys: PublicKeys) -> _Groups:
-    """The groups of public keys. A series without gaps needs no table, and a public source no second join."""
-    tables: list[tuple[str, str]] = []
-    replaced: dict[int, str] = {}
-    joins, parts, stride = "", [], "1"
-    for index, key in reversed(list(enumerate(keys.keys))):  # the last axis has stride 1
-        name, size = f"axis{index}", _known_size(key.axis)
-        if size is not None and isinstance(key.axis, SeriesAxis):
-            number = _series_id(key.expressions[0], key.axis)
-            parts.append(number if stride == "1" else f"({number}) * ({stride})")
-            stride = f"{stride} * {size}"
-            continue
-        tables.append((name, f"SELECT *, id * ({stride}) AS _part FROM ({axis(key.axis)}) AS a"))
-        join = _matching(name, key.expressions)
-        source = _replaceable(aggregation.source, key)
-        if source is None:
-            joins += join
-            parts.append(f"{name}._part")
-        else:
-            replaced[source] = f"lookup{source}"
-            tables.append((f"lookup{source}", _lookup(aggregation, source, f"{name}._part", join)))
-            parts.append(f"s{source}._part")
-        stride = f"{stride} * (SELECT count(*) FROM {name})"
-    return _Groups(tuple(tables), replaced, joins, " + ".join(parts) if parts else "0")
-
-
-def _matching(table: str, keys: tuple[Expression, ...]) -> str:
+def matching(table: str, keys: tuple[Expression, ...]) -> str:
     """The join with a table of keys k0, …: NULL is a key like any other."""
-    same = [f"{table}.k{i} IS NOT DISTINCT FROM {_sql(key)}" for i, key in enumerate(keys)]
+    same = [f"{table}.k{i} IS NOT DISTINCT FROM {sql_of(key)}" for i, key in enumerate(keys)]
     return f" JOIN {table} ON {' AND '.join(same)}"
-
-
-def _replaceable(relation: Relation, key: Key) -> int | None:
-    """The public table that the key is over, if that is one inner-joined source."""
-    sources = {column.source for expression in key.expressions for column in columns_of(expression)}
-    if len(sources) != 1 or not isinstance(key.axis, TableAxis):
-        return None
-    source = sources.pop()
-    inner = source == 0 or not relation.joins[source - 1].left
-    return source if inner and not relation.sources[source].private else None
-
-
-def _lookup(aggregation: Aggregation, source: int, part: str, join: str) -> str:
-    """The columns of a public source that the aggregation reads, for the rows that pass the source's own conditions."""
-    relation = aggregation.source
-    values = [m.value for block in aggregation.all_blocks for m in block.measures if m.value is not None]
-    others = [on for each in relation.joins for on in each.on]
-    expressions = (*relation.where, *others, *values, *aggregation.keys.expressions)
-    names = sorted({c.name for e in expressions for c in columns_of(e) if c.source == source})
-    columns = ", ".join([f"s{source}.{_name(name)}" for name in names] + [f"{part} AS _part"])
-    own = [_sql(e) for e in relation.where if {c.source for c in columns_of(e)} == {source}]
-    where = f" WHERE {' AND '.join(own)}" if own else ""
-    return f"SELECT {columns} FROM {_source(relation.sources[source], source, None)}{join}{where}"
-
-
-def _known_size(node: Axis) -> int | None:
-    if isinstance(node, SeriesAxis) and _is_plain_series(node):
-        return node.stop - node.start + 1 + node.with_null
-    return None
-
-
-def _is_plain_series(node: Axis) -> bool:
-    return isinstance(node, SeriesAxis) and isinstance(node.function, Column) and not node.where
-
-
-def _series_id(expression: Expression, node: SeriesAxis) -> str:
-    """The id of a key in a series without gaps: NULL where it is off the axis; a NULL key comes first."""
-    value = _sql(expression)
-    narrow = "INTEGER" if max(abs(node.start), abs(node.stop)) < 1 << 30 else "BIGINT"  # as most columns are stored
-    number = f"({value} - {_EPOCH})" if expression.type.kind is Kind.DATE else f"TRY_CAST({value} AS {narrow})"
-    null_case = f"WHEN {value} IS NULL THEN 0 " if node.with_null else ""
-    low, high = (_day(node.start), _day(node.stop)) if expression.type.kind is Kind.DATE else (node.start, node.stop)
-    return f"CASE {null_case}WHEN {value} BETWEEN {low} AND {high} THEN {number} - {node.start - node.with_null} END"
-
-
-def _day(number: int) -> str:
-    return f"({_EPOCH} + {number})"
-
-
-def _distinct(node: Axis) -> str:
-    if isinstance(node, TableAxis):
-        columns = ", ".join(f"{_sql(value)} AS k{index}" for index, value in enumerate(node.values))
-        sql = f"SELECT DISTINCT {columns} FROM {_from(node.relation, None)}{_where(node.relation)}"
-        nulls = ", ".join("NULL" for _ in node.values)
-    else:
-        where = f" WHERE {' AND '.join(_sql(condition) for condition in node.where)}" if node.where else ""
-        sql, nulls = f"SELECT DISTINCT {_sql(node.function)} AS k0 FROM {_members(node)} AS s0(v){where}", "NULL"
-    return f"{sql} UNION SELECT {nulls}" if node.with_null else sql
-
-
-def _members(node: ValuesAxis | SeriesAxis) -> str:
-    if isinstance(node, ValuesAxis):
-        return f"(VALUES {', '.join(f'({_sql(value)})' for value in node.values)})"
-    column = next(columns_of(node.function), None)
-    value = f"{_EPOCH} + CAST(i AS INTEGER)" if column is not None and column.type.kind is Kind.DATE else "i"
-    return f"(SELECT {value} FROM range({node.start}, {node.stop + 1}) AS r(i))"
 
 
 def _values(aggregation: Aggregation) -> list[str]:
@@ -243,33 +110,37 @@ def _values(aggregation: Aggregation) -> list[str]:
 
 def _value(kind: MeasureKind, value: Expression) -> str:
     if kind is MeasureKind.SUM:
-        return f"coalesce({_sql(value)}, 0)"
-    return f"CASE WHEN {_sql(value)} THEN 1 ELSE 0 END"
+        return f"coalesce({sql_of(value)}, 0)"
+    if kind is MeasureKind.VALUES:
+        return f"CAST(hash({sql_of(value)}) >> 1 AS BIGINT)"
+    return f"CASE WHEN {sql_of(value)} THEN 1 ELSE 0 END"
 
 
-def _from(relation: Relation, units: Units, replaced: Mapping[int, str] = MappingProxyType({})) -> str:
+def from_sql(relation: Relation, units: Units, replaced: Mapping[int, str] = MappingProxyType({})) -> str:
     """The joined sources s0, s1, …: private ones on the unit, always; `replaced` ones are read from those tables."""
-    text = _source(relation.first, 0, units, replaced.get(0))
+    text = source_sql(relation.first, 0, units, replaced.get(0))
     first_private = 0 if relation.first.private else None
     for index, join in enumerate(relation.joins, start=1):
-        conditions = [_sql(condition) for condition in join.on]
+        conditions = [sql_of(condition) for condition in join.on]
         if join.source.private and first_private is not None:
             conditions.insert(0, f"s{index}._u = s{first_private}._u")
         if join.source.private and first_private is None:
             first_private = index
         kind = "LEFT JOIN" if join.left else "JOIN"
-        text += (
-            f" {kind} {_source(join.source, index, units, replaced.get(index))} ON {' AND '.join(conditions) or 'TRUE'}"
-        )
+        joined = source_sql(join.source, index, units, replaced.get(index))
+        text += f" {kind} {joined} ON {' AND '.join(conditions) or 'TRUE'}"
     return text
 
 
-def _source(source: Source, index: int, units: Units, replacement: str | None = None) -> str:
+def source_sql(source: Source, index: int, units: Units, replacement: str | None = None) -> str:
     if replacement is not None:
         return f"{replacement} AS s{index}"
+    if isinstance(source, Listed):
+        rows = ", ".join(f"({', '.join(map(str, row))})" for row in source.rows)
+        return f"(VALUES {rows}) AS s{index}({', '.join(name for name, _ in source.columns)})"
     if not isinstance(source, Scan):
         return f"({_subquery(source, units)}) AS s{index}"
-    table = f"{'private' if source.private else 'public'}.main.{_name(source.table)}"
+    table = f"{'private' if source.private else 'public'}.main.{quoted(source.table)}"
     if source.private and units is not None:
         return f"(SELECT * FROM {table} WHERE _u >= {int(units[0])} AND _u < {int(units[1])}) AS s{index}"
     return f"{table} AS s{index}"
@@ -278,7 +149,7 @@ def _source(source: Source, index: int, units: Units, replacement: str | None = 
 def _subquery(source: Derived | Union, units: Units) -> str:
     if isinstance(source, Union):
         return " UNION ALL ".join(_subquery(part, units) for part in source.parts)
-    relation, values, tail = source.relation, [_sql(value) for value in source.values], ""
+    relation, values, tail = source.relation, [sql_of(value) for value in source.values], ""
     if isinstance(source, Grouped):
         tail = f" GROUP BY {', '.join(str(place) for place in range(1, len(values) + source.private + 1))}"
         values += [_fold(fold, "") for fold in source.folds]
@@ -287,27 +158,29 @@ def _subquery(source: Derived | Union, units: Units) -> str:
     columns = [f"{value} AS {name}" for value, (name, _) in zip(values, source.columns, strict=True)]
     if source.private:
         columns.insert(0, f"{_unit(relation)} AS _u")
-    return f"SELECT {', '.join(columns) or '1'} FROM {_from(relation, units)}{_where(relation)}{tail}"
+    return f"SELECT {', '.join(columns) or '1'} FROM {from_sql(relation, units)}{where_sql(relation)}{tail}"
 
 
 def _fold(fold: Fold, over: str, *arguments: str) -> str:
     """Sums are of at most 2**31 rows, hence within HUGEINT, in which DuckDB computes them."""
     inner = "*" if fold.function is Folding.COUNT and fold.argument is None else ""
-    inner = _sql(fold.argument) if fold.argument is not None else inner
+    inner = sql_of(fold.argument) if fold.argument is not None else inner
     name, distinct = str(fold.function.value), fold.function is Folding.COUNT_DISTINCT
     call = f"count(DISTINCT {inner})" if distinct else f"{name}({', '.join(filter(None, (inner, *arguments)))})"
-    call += "" if fold.where is None else f" FILTER (WHERE {_sql(fold.where)})"
+    call += "" if fold.where is None else f" FILTER (WHERE {sql_of(fold.where)})"
     return f"TRY_CAST({call}{over} AS BIGINT)" if fold.function is Folding.SUM else call + over
 
 
 def _window(window: Window, relation: Relation) -> str:
     """The order ends with the whole row wherever it matters which of two equal rows comes first."""
     function = window.fold.function
-    order = [f"{_sql(expression)}{' DESC' if descending else ''} NULLS LAST" for expression, descending in window.order]
+    order = [
+        f"{sql_of(expression)}{' DESC' if descending else ''} NULLS LAST" for expression, descending in window.order
+    ]
     if function in _PLACES or window.rows is not None:
         columns = [(i, *column) for i, source in enumerate(relation.sources) for column in source.columns]
-        order += [_sql(Column(*column)) for column in columns]
-    over = f"PARTITION BY {', '.join([_unit(relation), *map(_sql, window.partition)])}"
+        order += [sql_of(Column(*column)) for column in columns]
+    over = f"PARTITION BY {', '.join([_unit(relation), *map(sql_of, window.partition)])}"
     over += f" ORDER BY {', '.join(order)}" if order else ""
     if window.rows is not None:
         before, after = ("UNBOUNDED" if n is None else str(n) for n in window.rows)
@@ -321,20 +194,20 @@ def _unit(relation: Relation) -> str:
     return f"s{next(i for i, source in enumerate(relation.sources) if source.private)}._u"
 
 
-def _where(relation: Relation) -> str:
-    return f" WHERE {' AND '.join(_sql(condition) for condition in relation.where)}" if relation.where else ""
+def where_sql(relation: Relation) -> str:
+    return f" WHERE {' AND '.join(sql_of(condition) for condition in relation.where)}" if relation.where else ""
 
 
-def _sql(expression: Expression) -> str:
+def sql_of(expression: Expression) -> str:
     if isinstance(expression, Column):
-        text = f"s{expression.source}.{_name(expression.name)}"
+        text = f"s{expression.source}.{quoted(expression.name)}"
         return f"CAST({text} AS VARCHAR)" if expression.type.kind is Kind.VARCHAR else text  # it may be stored as ENUM
     if isinstance(expression, Literal):
         return _literal(expression)
-    return _FORMS[expression.function](expression, [_sql(argument) for argument in expression.arguments])
+    return _FORMS[expression.function](expression, [sql_of(argument) for argument in expression.arguments])
 
 
-def _name(name: str) -> str:
+def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from queries.bounds import is_unique_per_unit, joins_on_key
 from queries.errors import QueryNotPrivateError
-from queries.plan import Axis, Column, Derived, Grouped, Relation, Scan, TableAxis, Union
+from queries.plan import Axis, Column, Derived, Grouped, Listed, Relation, Scan, TableAxis, Union
 from queries.schema import Schema
 
 ROWS_LIMITS = (1_000, 1_000, 10)  # that public tables may make of one row, by the private tables of many rows a unit
@@ -27,7 +27,9 @@ def _fan_out(relation: Relation, schema: Schema, size_of: Callable[[Axis], int])
     rows, tables = 1, 0
     for number, source in enumerate(relation.sources):
         more_rows, more_tables = 1, 0
-        if not isinstance(source, Scan):
+        if isinstance(source, Listed):
+            more_rows = len(source.rows)
+        elif not isinstance(source, Scan):
             more_rows, more_tables = _of_subquery(source, schema, size_of)
         elif source.private:
             more_tables = int(not is_unique_per_unit(relation, number, schema))

@@ -61,8 +61,14 @@ _PARTS = {"DAY": "DAY", "ISOWEEK": "WEEK", "MONTH": "MONTH", "QUARTER": "QUARTER
 _DAYS_AND_MORE = frozenset({"DAY", "WEEK", "MONTH", "QUARTER", "YEAR"})
 _AGGREGATES = (
     *("COUNT", "COUNT_IF", "COUNTIF", "SUM", "AVG", "MEDIAN", "STDDEV", "STDDEV_POP", "STDDEV_SAMP"),
-    *("VARIANCE", "VAR_POP", "VAR_SAMP", "VARIANCE_POP", "VARIANCE_SAMP"),
+    *("VARIANCE", "VAR_POP", "VAR_SAMP", "VARIANCE_POP", "VARIANCE_SAMP", "APPROX_COUNT_DISTINCT"),
 )
+_QUANTILES: dict[str, Callable[[list[Any]], exp.Expr]] = {
+    "APPROX_QUANTILE": exp.ApproxQuantile.from_arg_list,
+    "QUANTILE": exp.Quantile.from_arg_list,
+    "QUANTILE_CONT": exp.PercentileCont.from_arg_list,
+    "QUANTILE_DISC": exp.PercentileDisc.from_arg_list,
+}
 
 
 def _part(node: exp.Expr | None) -> exp.Expr | None:
@@ -135,7 +141,7 @@ class _Parser(DuckDBParser):
     }
     FUNCTION_PARSERS: ClassVar[dict[str, Callable[..., Any]]] = {
         **DuckDBParser.FUNCTION_PARSERS,
-        **dict.fromkeys(_AGGREGATES, lambda self: self._parse_aggregate()),
+        **dict.fromkeys((*_AGGREGATES, *_QUANTILES), lambda self: self._parse_aggregate()),
     }
     LAMBDAS: ClassVar[dict[TokenType, Callable[..., Any]]] = {
         **DuckDBParser.LAMBDAS,
@@ -194,7 +200,12 @@ class _Parser(DuckDBParser):
         args, named = self._parse_arguments()
         if not self._is(TokenType.R_PAREN):
             self.raise_error("Expecting )")
-        call: exp.Expr = self.validate_expression(self.FUNCTIONS[token.text.upper()](args), args)
+        name = token.text.upper()
+        if name in _QUANTILES and args and isinstance(args[0], exp.Distinct):  # DISTINCT takes the first alone
+            first, *rest = args[0].expressions
+            args = [exp.Distinct(expressions=[first]), *rest, *args[1:]]
+        build = _QUANTILES.get(name) or self.FUNCTIONS[name]
+        call: exp.Expr = self.validate_expression(build(args), args)
         call.update_positions(token).meta[NAME_KEY] = token.text
         return self.expression(Bounded(this=call, expressions=named)) if named else call
 

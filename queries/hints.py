@@ -14,10 +14,7 @@ NAME_KEY = "written"  # the parser keeps a call's name in the statement under it
 _SHOWN = 40  # characters of the analyst's text in a hint
 _DIALECT = "duckdb"
 
-_QUANTILE = (
-    "Count what lies below a limit, COUNT_IF({x} < …) / COUNT(*), or the rows of each range: "
-    "SELECT CAST({x} AS INTEGER) // 10 AS size, COUNT(*) … GROUP BY size."
-)
+_QUANTILES = "Ask for each by itself: QUANTILE_CONT({x}, 0.25) AS low, QUANTILE_CONT({x}, 0.75) AS high."
 _SINGLE_VALUES = "It would show values of single customers. Group by them: SELECT {x}, COUNT(*) … GROUP BY {x}."
 _WINDOW = (
     "Aggregate first, and put it into an outer SELECT: "
@@ -35,22 +32,23 @@ _COLUMNS = "Name the columns."
 _PARTS = "Group by EXTRACT(month FROM {x}) or DATE_TRUNC('month', {x}), and write it out in an outer SELECT."
 _JOIN = "It can stand in WHERE. Here use JOIN … USING (…), and put the subquery's condition into WHERE."
 _FIGURE = "Join tables in FROM. A figure has to be asked for first: write it here as a number."
-_DISTINCT = "Only the privacy unit is counted DISTINCT, by COUNT(DISTINCT …)."
 _WEEKS = "GoogleSQL's weeks begin on Sunday. From Monday on: DATE_TRUNC(…, ISOWEEK), or DATE_TRUNC('week', …)."
 _NAMED = "They are of COUNT, SUM and AVG: SUM(…, l2_bound => 100)."
+_DISTINCT = "Count one column or expression: COUNT(DISTINCT {x})."
 _ALL_ROWS = "Leave it out: a sample costs no less than all rows."
 
 _BY_NODE: dict[str, tuple[type[exp.Expr], ...]] = {
-    _QUANTILE: (exp.Median, exp.PercentileCont, exp.PercentileDisc, exp.Quantile, exp.ApproxQuantile, exp.WithinGroup),
-    "Extremes are single purchases. Count the rows below a limit: COUNT_IF({x} < …).": (exp.Min,),
-    "Extremes are single purchases. Count the rows above a limit: COUNT_IF({x} > …).": (exp.Max,),
+    _QUANTILES: (exp.ApproxQuantiles, exp.PercentileCont, exp.PercentileDisc),
+    "Order by one column: QUANTILE_CONT({x}, 0.9).": (exp.WithinGroup,),
+    "Extremes are single purchases. What few are below is QUANTILE_CONT({x}, 0.05).": (exp.Min,),
+    "Extremes are single purchases. What few are above is QUANTILE_CONT({x}, 0.95).": (exp.Max,),
     _SINGLE_VALUES: (
         *(exp.ArrayAgg, exp.GroupConcat, exp.First, exp.Last, exp.AnyValue, exp.IgnoreNulls, exp.ArgMax, exp.ArgMin),
     ),
     "Group by it, and take the first: SELECT {x}, COUNT(*) … GROUP BY {x} ORDER BY COUNT(*) DESC LIMIT 1.": (exp.Mode,),
     "Count the rows for which it holds: COUNT_IF({x}).": (exp.LogicalAnd, exp.LogicalOr),
     _PRODUCTS: (exp.Corr, exp.CovarPop, exp.CovarSamp),
-    _DISTINCT: (exp.Distinct, exp.ApproxDistinct),
+    _DISTINCT: (exp.Distinct,),
     _OF_AGGREGATE: (exp.Count, exp.CountIf, exp.Sum, exp.Avg),
     _WINDOW: (exp.Window,),
     _FLOOR: (exp.Floor, exp.Trunc),
@@ -142,6 +140,8 @@ def called_with(node: exp.Expr, argument: str) -> str:
 
 def hint(node: exp.Expr, argument: str | None = None) -> str | None:
     """What to write in place of the node, or of its argument; None where there is nothing to say."""
+    if isinstance(node, exp.Array) and type(node.parent) in _OF_NODE:  # the list of a quantile
+        node = node.parent or node
     if argument is not None:
         text = _OF_CLAUSE.get((type(node), argument), (None, None))[1]
     elif isinstance(node, exp.Anonymous):

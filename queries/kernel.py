@@ -49,7 +49,7 @@ def compiled(signature: str) -> Callable[[_Code], _Code]:
 
 
 @compiled("u8(u8)")
-def _mixed(word: np.uint64) -> np.uint64:
+def mixed(word: np.uint64) -> np.uint64:
     """A bijection that spreads every bit: splitmix64 (Steele, Lea and Flood 2014)."""
     word += np.uint64(0x9E3779B97F4A7C15)
     word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -81,11 +81,11 @@ def _content(priorities: Words, touched: Numbers, sums: Integers, count: int) ->
     """A hash of the unit's sums by group: it adds up over the groups, so their order does not matter."""
     content = np.uint64(0)
     for slot in range(count):
-        word = _mixed(_priority(priorities, touched[slot]))
+        word = mixed(_priority(priorities, touched[slot]))
         for measure in range(sums.shape[0]):
-            word = _mixed(word ^ np.uint64(sums[measure, slot]))
+            word = mixed(word ^ np.uint64(sums[measure, slot]))
         content += word
-    return _mixed(content)
+    return mixed(content)
 
 
 @compiled("u8(u8[::1], i8)")
@@ -116,7 +116,7 @@ def _draw(priorities: Words, touched: Numbers, count: int, content: np.uint64, m
     """The slots of the `most` smallest draws, ties by group; a draw mixes content and the group's priority."""
     draws, kept = np.empty(count, np.uint64), np.empty(most, np.int64)
     for slot in range(count):
-        draws[slot] = _mixed(_priority(priorities, touched[slot]) ^ content)
+        draws[slot] = mixed(_priority(priorities, touched[slot]) ^ content)
     last, size = _nth(draws.copy(), most - 1), 0
     for slot in range(count):
         if draws[slot] < last:

@@ -193,6 +193,24 @@ class Scan:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """Rows of whole numbers that the plan itself spells out, in columns c0, c1 and so on: public."""
+
+    rows: tuple[tuple[int, ...], ...]
+
+    def __post_init__(self) -> None:
+        _require(0 < len(self.rows) <= GROUPS_LIMIT and len({len(row) for row in self.rows}) == 1, "rows of one width")
+        _require(all(abs(n) <= VALUE_LIMIT for row in self.rows for n in row), "a number out of range")
+
+    private = False
+    tables = 1
+
+    @property
+    def columns(self) -> tuple[tuple[str, Type], ...]:
+        return tuple((f"c{index}", INTEGER) for index in range(len(self.rows[0])))
+
+
+@dataclass(frozen=True, slots=True)
 class Derived:
     """A subquery that keeps the unit of its rows: `values` of each row, in columns that are called c0, c1 and so on."""
 
@@ -357,7 +375,7 @@ class Union:
         return self.parts[0].columns
 
 
-Source = Scan | Derived | Union
+Source = Scan | Listed | Derived | Union
 
 
 @dataclass(frozen=True, slots=True)
@@ -478,6 +496,7 @@ class MeasureKind(StrEnum):
     SUM = "sum"  # of an exact number, NULL counting as zero
     ROWS = "rows"  # rows for which the condition holds
     UNITS = "units"  # one for a unit with any such row
+    VALUES = "values"  # not a sum over units: how many different values they keep, see `Aggregation`
 
 
 @dataclass(frozen=True, slots=True)
@@ -500,6 +519,8 @@ class Measure:
         if self.kind is MeasureKind.SUM:
             _require(self.value is not None and self.value.type.exact, "a sum of what is not an exact number")
             _require(self.value is not None and self.value.type.scale == self.scale, "a sum of another scale")
+        elif self.kind is MeasureKind.VALUES:
+            _require(self.value is not None and self.group_bounds is None, "values that are none, or clamped")
         elif self.value is not None:
             _require(self.value.type == BOOLEAN, "a condition that is not boolean")
         low, high = self.row_bounds
@@ -564,7 +585,13 @@ class ThresholdKeys:
 
 @dataclass(frozen=True, slots=True)
 class Aggregation:
-    """One released node: a private relation, grouped and measured; `unit_capacity` publicly bounds its units."""
+    """One released node: a private relation, grouped and measured; `unit_capacity` publicly bounds its units.
+
+    A measure of the kind VALUES stands alone. Of its pairs of a group and a value a unit keeps some, chosen by its own
+    rows alone, such that the numbers of its pairs a group have an L2 norm of `l2_bound` at most (`distinct.py`). The
+    release counts the different pairs that all units keep. Without a unit each group has as many pairs less as only
+    that unit keeps, hence at most as many as it keeps: the L2 sensitivity is `l2_bound`, as that of a sum would be.
+    """
 
     source: Relation
     keys: PublicKeys | ThresholdKeys
@@ -575,6 +602,10 @@ class Aggregation:
         _require(self.source.private, "an aggregation of what is public already")
         _require(bool(self.blocks), "an aggregation without measures")
         _require(len(self.measures) <= MEASURES_LIMIT, "too many measures")
+        alone = isinstance(self.keys, PublicKeys) and len(self.measures) == 1 and self.blocks[0].max_groups is None
+        _require(
+            alone or not self.counts_values, "different values beside other measures, or of keys that are not public"
+        )
         for expression in self.keys.expressions:
             self.source.check(expression)
         for block in self.all_blocks:
@@ -596,6 +627,10 @@ class Aggregation:
     @property
     def measures(self) -> tuple[Measure, ...]:
         return tuple(measure for block in self.blocks for measure in block.measures)
+
+    @property
+    def counts_values(self) -> bool:
+        return any(measure.kind is MeasureKind.VALUES for measure in self.measures)
 
     @property
     def loss(self) -> PrivacyLoss:

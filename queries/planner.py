@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeVar
@@ -17,6 +18,7 @@ from queries.fan_out import check_fan_out
 from queries.mechanisms import Mechanism, build
 from queries.options import Options, merged, options_of, price_of
 from queries.parse import DIALECT
+from queries.parts import Part, Range, range_of, tree_part, values_part
 from queries.plan import (
     GROUPS_LIMIT,
     VALUE_LIMIT,
@@ -24,11 +26,13 @@ from queries.plan import (
     Aggregation,
     Axis,
     Block,
+    Expression,
     Measure,
     MeasureKind,
     PublicKeys,
     ThresholdKeys,
 )
+from queries.quantiles import Tree, Wanted
 from queries.relations import Statement, check
 from queries.rows import Output
 from queries.schema import Schema
@@ -38,6 +42,7 @@ NANO = 10**9
 ATTO = 10**18
 DEFAULT_THRESHOLD_SHARE = 100  # a thresholded query takes this part of the thresholds' delta unless it says otherwise
 T = TypeVar("T")
+_ANY_ROW = (-VALUE_LIMIT, VALUE_LIMIT)
 SizeOf = Callable[[Axis], int]
 _NOTHING = Bounds()
 
@@ -62,11 +67,13 @@ class PlannedNode:
     """One release: the aggregation, the mechanism that is priced and run, and how its columns are called afterwards."""
 
     name: str
+    table: str  # of the statement that is left over: releases of one table have the same keys
     aggregation: Aggregation
     mechanism: Mechanism
     key_numbers: tuple[int, ...]
     measures: tuple[PlannedMeasure, ...]
     groups: int | None  # None where a threshold decides
+    tree: Tree | None = None  # then `measures` has the counts of its nodes, which go into no column
 
     @property
     def loss(self) -> PrivacyLoss:
@@ -154,7 +161,9 @@ def _plan(statement: Statement, schema: Schema, rho_nano: int, options: Options,
     if parts > rho_nano:
         raise PriceError("invalid-price", "This price is too small for so many results.")
     nodes = tuple(
-        draft.finish(f"released_{number}", rho_nano * draft.parts // parts) for number, draft in enumerate(drafts)
+        node
+        for number, draft in enumerate(drafts)
+        for node in draft.finish(f"released_{number}", rho_nano * draft.parts // parts)
     )
     return QueryPlan(nodes, statement.rows.columns, statement.rows.tree.sql(dialect=DIALECT))
 
@@ -179,34 +188,106 @@ class _Draft:
         self._options = options
         self._domains = None if options.threshold and node.keys else public_keys(node, schema)
         self._groups = self._count_groups(size_of)
-        self._measures = [self._measure(number, asked) for number, asked in enumerate(node.measures)]
+        measures = enumerate(node.measures)
+        self._measures = {number: self._measure(number, asked) for number, asked in measures if asked.additive}
+        self._others = self._draft_others()
 
     @property
     def parts(self) -> int:
         """Into how many equal parts of ρ this node's price is divided."""
-        return len(self._measures) + (self._domains is None)
+        return len(self._measures) + (self._domains is None) + len(self._others)
 
-    def finish(self, name: str, rho_nano: int) -> PlannedNode:
+    def finish(self, table: str, rho_nano: int) -> list[PlannedNode]:
         part = rho_nano // self.parts
+        keys, key_numbers = self._keys(part)
+        found = [self._sums(table, keys, key_numbers, part)] if self._measures else []
+        for place, (numbers, other) in enumerate(self._others, start=1):
+            found.append(self._other(f"{table}_{place}", table, key_numbers, other, numbers, part))
+        return found
+
+    def _sums(
+        self, table: str, keys: PublicKeys | ThresholdKeys, key_numbers: tuple[int, ...], part: int
+    ) -> PlannedNode:
         blocks = []
         for numbers in self._blocks():
             measures = tuple(self._scaled(self._measures[number], len(numbers)) for number in numbers)
             blocks.append((Block(measures, part * len(numbers), self._max_groups()), numbers))
         blocks.sort(key=lambda block: repr(block[0]))
-        keys, key_numbers = self._keys(part)
-        try:
+        with _exactly():
             aggregation = Aggregation(
                 self._node.relation, keys, tuple(block for block, _ in blocks), self._schema.policy.max_units
             )
             mechanism = build(aggregation)
-        except IllegalPlanError as error:
-            raise QueryNotPrivateError("bound-out-of-range", f"This cannot be released exactly: {error}.") from None
         order = [number for _, numbers in blocks for number in numbers]
         planned = tuple(
             self._planned(number, measure, scale)
             for number, measure, scale in zip(order, aggregation.measures, mechanism.scales(), strict=True)
         )
-        return PlannedNode(name, aggregation, mechanism, key_numbers, planned, self._groups)
+        return PlannedNode(table, table, aggregation, mechanism, key_numbers, planned, self._groups)
+
+    def _draft_others(self) -> list[tuple[tuple[int, ...], Part]]:
+        """The releases beside the sums, each with the numbers of the measures that it is for: one tree a value."""
+        trees: dict[tuple[Expression | None, Expression, Range], list[int]] = {}
+        found: list[tuple[tuple[int, ...], Part]] = []
+        for number, asked in enumerate(self._node.measures):
+            if asked.fraction is not None:
+                trees.setdefault((asked.value, asked.where, self._range(number, asked)), []).append(number)
+            elif not asked.additive:
+                found.append(((number,), values_part(self._node.relation, asked, self._measure(number, asked))))
+        for (_, _, values), numbers in trees.items():
+            found.append((tuple(numbers), self._tree(numbers, values)))
+        if found and self._domains is None:
+            raise QueryNotPrivateError(
+                "keys-not-public",
+                "Quantiles and numbers of different values need grouping columns whose values are public.",
+                hint="Group by declared columns, or ask for them in a statement of their own, without these groups.",
+            )
+        cells = max((part.cells for _, part in found), default=1)
+        if cells * (self._groups or 1) > GROUPS_LIMIT:
+            raise _too_many_groups(f"A quantile is made of {cells:,} counts a group, and with them the grouping")
+        return found
+
+    def _tree(self, numbers: list[int], values: Range) -> Part:
+        asked = [self._node.measures[number] for number in numbers]
+        aliases = {number: tuple(sorted(self._node.aliases.get(number, ()))) for number in numbers}
+        wanted = tuple(
+            Wanted(number, each.fraction, aliases[number])
+            for number, each in zip(numbers, asked, strict=True)
+            if each.fraction is not None
+        )
+        names = sorted({name for number in numbers for name in aliases[number]})
+        stated = _only(
+            {self._given(number, self._node.measures[number]).l2 for number in numbers}, names, asked[0].bounds
+        )
+        bound = Fraction(1) if stated is None else stated
+        measure = self._checked(Asked(MeasureKind.ROWS, None), max(1, math.ceil(bound)), _ANY_ROW, None)
+        return tree_part(self._node.relation, asked[0], wanted, values, measure)
+
+    def _range(self, number: int, asked: Asked) -> Range:
+        """The range of a quantile's grid, in stored units: as stated, or as declared."""
+        stated = self._given(number, asked).per_row
+        if stated is not None:
+            return _clamped(stated, 10**asked.scale)
+        declared = range_of(asked.value, self._node.relation, self._schema)
+        if declared is None:
+            alias = next(iter(sorted(self._node.aliases.get(number, ()))), "alias")
+            raise QueryNotPrivateError(
+                "no-bound",
+                "A quantile needs the range of its values, and none is declared.",
+                hint=f"State it: options.contribution_bounds_per_row {{{alias[:40]}: [lowest, highest]}}.",
+            )
+        return declared
+
+    def _other(
+        self, name: str, table: str, key_numbers: tuple[int, ...], part: Part, numbers: tuple[int, ...], rho_nano: int
+    ) -> PlannedNode:
+        keys = PublicKeys(tuple(domain.key for domain in self._domains or ()))
+        with _exactly():
+            aggregation = part.aggregation(keys, rho_nano, self._schema.policy.max_units)
+            mechanism = build(aggregation)
+        (scale,) = mechanism.scales()
+        measures = () if part.tree else (self._planned(numbers[0], part.measure, scale),)
+        return PlannedNode(name, table, aggregation, mechanism, key_numbers, measures, self._groups, part.tree)
 
     def _planned(self, number: int, measure: Measure, scale: float) -> PlannedMeasure:
         unit = 10**measure.scale
@@ -228,11 +309,7 @@ class _Draft:
         for domain in self._domains:
             groups *= size_of(domain.key.axis)
             if groups > GROUPS_LIMIT:
-                raise QueryNotPrivateError(
-                    "too-many-groups",
-                    f"The grouping has more than {GROUPS_LIMIT:,} possible keys.",
-                    hint="Group by fewer or coarser columns, or narrow them in WHERE.",
-                )
+                raise _too_many_groups("The grouping")
         return groups
 
     def _keys(self, part: int) -> tuple[PublicKeys | ThresholdKeys, tuple[int, ...]]:
@@ -250,16 +327,16 @@ class _Draft:
         return self._options.max_groups_contributed or self._schema.policy.max_groups_contributed
 
     def _max_groups(self) -> int | None:
-        by_group = any(measure.group_bounds is not None for measure in self._measures)
+        by_group = any(measure.group_bounds is not None for measure in self._measures.values())
         return self._most_groups() if by_group else self._options.max_groups_contributed
 
     def _blocks(self) -> list[tuple[int, ...]]:
         """The measures in groups that share a weight: those of one ratio, however many ratios they are in."""
-        block = list(range(len(self._measures)))
+        block = {number: number for number in self._measures}
         for one, other in sorted(self._node.linked):
             old, new = block[other], block[one]
-            block = [new if number == old else number for number in block]
-        found = [tuple(n for n in range(len(block)) if block[n] == head) for head in sorted(set(block))]
+            block = {number: new if head == old else head for number, head in block.items()}
+        found = [tuple(n for n in block if block[n] == head) for head in sorted(set(block.values()))]
         return [tuple(sorted(group, key=lambda n: repr(self._measures[n]))) for group in found]
 
     def _scaled(self, measure: Measure, width: int) -> Measure:
@@ -273,10 +350,9 @@ class _Draft:
         if declared is None and given == _NOTHING:
             given = self._of_its_ratio(number)
         unit = 10**asked.scale
-        rows = _scaled_pair(given.per_row, unit) or (-VALUE_LIMIT, VALUE_LIMIT)
-        rows = max(-VALUE_LIMIT, rows[0]), min(VALUE_LIMIT, rows[1])
-        group = _scaled_pair(given.per_group, unit)
-        if group is not None:
+        rows = _ANY_ROW if given.per_row is None else _clamped(given.per_row, unit)
+        if given.per_group is not None:
+            group = _scaled_pair(given.per_group, unit)
             groups = min(self._most_groups(), self._groups or GROUPS_LIMIT)
             bound = math.isqrt(max(abs(group[0]), abs(group[1]), 1) ** 2 * groups - 1) + 1
             return self._checked(asked, bound, rows, group)
@@ -288,7 +364,7 @@ class _Draft:
     def _given(self, number: int, asked: Asked) -> Bounds:
         """The bounds that the measure's aggregate states, or the options for it; they have to agree."""
         options, names, own = self._options, sorted(self._node.bounded.get(number, ())), asked.bounds
-        per_row = options.bounds_per_row if asked.kind is MeasureKind.SUM else {}
+        per_row = options.bounds_per_row if asked.clamped else {}
         return Bounds(
             _only({own.per_group, *_of(options.bounds_per_group, names)}, names, own),
             _only({own.per_row, *_of(per_row, names)}, names, own),
@@ -322,6 +398,20 @@ def _of(bounds: Mapping[str, T], aliases: list[str]) -> set[T]:
     return {bounds[alias] for alias in aliases if alias in bounds}
 
 
+def _too_many_groups(what: str) -> QueryNotPrivateError:
+    reason = f"{what} has more than {GROUPS_LIMIT:,} possible keys."
+    hint = "Group by fewer or coarser columns, or narrow them in WHERE."
+    return QueryNotPrivateError("too-many-groups", reason, hint=hint)
+
+
+@contextmanager
+def _exactly() -> Iterator[None]:
+    try:
+        yield
+    except IllegalPlanError as error:
+        raise QueryNotPrivateError("bound-out-of-range", f"This cannot be released exactly: {error}.") from None
+
+
 def _only(values: set[T | None], names: list[str], own: Bounds) -> T | None:
     """The one value among them, if there is one."""
     found = values - {None}
@@ -332,13 +422,18 @@ def _only(values: set[T | None], names: list[str], own: Bounds) -> T | None:
     return next(iter(found), None)
 
 
-def _scaled_pair(pair: tuple[Fraction, Fraction] | None, unit: int) -> tuple[int, int] | None:
+def _scaled_pair(pair: tuple[Fraction, Fraction], unit: int) -> tuple[int, int]:
     """The pair in minor units, rounded outwards; raises QueryNotPrivateError where it is none."""
-    if pair is None:
-        return None
     if pair[0] > pair[1]:
         raise QueryNotPrivateError("bound-out-of-range", "A lower bound is above its upper bound.")
     return math.floor(pair[0] * unit), math.ceil(pair[1] * unit)
+
+
+def _clamped(pair: tuple[Fraction, Fraction], unit: int) -> tuple[int, int]:
+    """The pair in minor units, within what a row's value may be."""
+    low, high = _scaled_pair(pair, unit)
+    low = min(max(-VALUE_LIMIT, low), VALUE_LIMIT)
+    return low, max(low, min(VALUE_LIMIT, high))
 
 
 __all__ = [

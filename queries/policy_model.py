@@ -99,11 +99,16 @@ class Retention(Model):
         return None if value is None else typed_date(value)
 
 
+COUNTED = frozenset({"rows", "units", "values"})
+VALUES_OF = "values "
+
+
 class Bound(Model):
     """A declared contribution bound: the L2 norm of a unit's vector of group values, in the column's own units.
 
-    `measure` is `rows` (for COUNT), `units` (for COUNT(DISTINCT unit)) or 'table.column' (for SUM and AVG). With
-    `keys` it holds for queries that group by exactly these columns (`[]`: by none); without, for all others.
+    `measure` is `rows` (for COUNT), `units` (for COUNT(DISTINCT unit)), 'table.column' (for SUM and AVG), `values` (for
+    COUNT(DISTINCT …) of anything else) or 'values table.column' (of that column). With `keys` it holds for queries that
+    group by exactly these columns (`[]`: by none); without, for all others.
     """
 
     measure: Text
@@ -113,8 +118,8 @@ class Bound(Model):
     @field_validator("measure")
     @classmethod
     def _named(cls, value: str) -> str:
-        if value not in {"rows", "units"}:
-            column_path(value)
+        if value not in COUNTED:
+            column_path(value.removeprefix(VALUES_OF))
         return value
 
 

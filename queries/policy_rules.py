@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from queries.policy_columns import Column, Table
-from queries.policy_model import Policy
+from queries.policy_model import COUNTED, VALUES_OF, Policy
 from queries.policy_yaml import Path
 
 Problem = tuple[Path, str]
@@ -147,7 +147,10 @@ def _bounds(policy: Policy) -> Iterator[Problem]:
         keys = None if bound.keys is None else frozenset(bound.keys)
         if seen.setdefault((bound.measure, keys), index) != index:
             yield ("bounds", index), f"the same measure and keys stand in bounds[{seen[bound.measure, keys]}]"
-        if bound.measure not in {"rows", "units"}:
+        counted = bound.measure.removeprefix(VALUES_OF)
+        if counted != bound.measure and policy.column(counted) is None:
+            yield ("bounds", index, "measure"), f"there is no column '{counted}'"
+        elif counted == bound.measure not in COUNTED:
             yield from _measure(policy, index, bound.measure)
         for position, key in enumerate(bound.keys or ()):
             column = policy.column(key)

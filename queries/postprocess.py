@@ -7,7 +7,7 @@ consistent, so a count may come out negative where there is little to count.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -19,6 +19,7 @@ from queries.errors import PostprocessError
 from queries.intervals import CONFIDENCE, quantile
 from queries.plan import WEIGHT_ONE, Expression, Kind, MeasureKind
 from queries.planner import PlannedMeasure, PlannedNode
+from queries.quantiles import Tree, quantiles
 from queries.rows import BOUNDS, Output
 
 _Z = quantile(CONFIDENCE)
@@ -45,25 +46,60 @@ Cell = int | float | str | bool | None
 
 
 def stored_table(node: PlannedNode, raw: pa.Table) -> pa.Table:
-    """The worker's table in the statement's numbering: keys k<n>, measures m<n> in display units, their noise s<n>."""
-    columns: dict[str, pa.Array] = {}
-    for place, number in enumerate(node.key_numbers):
-        columns[f"k{number}"] = _key(raw.column(f"k{place}"), node.aggregation.keys.expressions[place])
-    for place, measure in enumerate(node.measures):
-        noised = raw.column(f"m{place}").to_numpy()
-        columns[f"m{measure.number}"] = _display(noised, measure)
-        columns[f"s{measure.number}"] = pa.array(np.full(len(noised), measure.standard_error))
-    return pa.table(columns)
+    """What is kept of a release: the worker's table, with the deviation s<n> of the noise of each m<n>, in its units.
+
+    Columns are numbered as in the plan, not as in the statement: another statement may ask for the same.
+    """
+    scales = enumerate(node.mechanism.scales())
+    return pa.table(
+        {name: raw.column(name) for name in raw.column_names}
+        | {f"s{place}": pa.array(np.full(raw.num_rows, scale)) for place, scale in scales}
+    )
 
 
 def empty_table(node: PlannedNode) -> pa.Table:
-    """A released table of the same columns without rows, to try the rest of the statement on."""
+    """A release of the same columns without rows, to try the rest of the statement on."""
     fields = [
         (f"k{place}", _ARROW[expression.type.kind] if expression.type.kind is not Kind.DECIMAL else pa.int64())
         for place, expression in enumerate(node.aggregation.keys.expressions)
     ]
-    fields += [(f"m{place}", pa.int64()) for place in range(len(node.measures))]
+    fields += [(f"m{place}", pa.int64()) for place in range(len(node.aggregation.measures))]
     return stored_table(node, pa.schema(fields).empty_table())
+
+
+def statement_tables(nodes: Sequence[PlannedNode], stored: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
+    """The tables of the statement that is left over: keys k<n>, measures m<n> in display units, their noise s<n>.
+
+    `stored` has each node's `stored_table` by its name. Releases of one table have the same keys in the same order.
+    """
+    tables: dict[str, dict[str, pa.Array]] = {}
+    for node in nodes:
+        tables.setdefault(node.table, {}).update(_columns(node, stored[node.name]))
+    return {table: pa.table(columns) for table, columns in tables.items()}
+
+
+def _columns(node: PlannedNode, stored: pa.Table) -> dict[str, pa.Array]:
+    columns: dict[str, pa.Array] = {}
+    if node.tree is not None:
+        columns |= _quantile_columns(node.tree, stored)
+        stored = stored.take(pa.array(np.arange(0, stored.num_rows, node.tree.grid.nodes)))
+    for place, number in enumerate(node.key_numbers):
+        columns[f"k{number}"] = _key(stored.column(f"k{place}"), node.aggregation.keys.expressions[place])
+    for place, measure in enumerate(node.measures):
+        columns[f"m{measure.number}"] = _display(stored.column(f"m{place}").to_numpy(), measure)
+        deviation = stored.column(f"s{place}").to_numpy() / (WEIGHT_ONE * 10**measure.scale)
+        columns[f"s{measure.number}"] = pa.array(deviation)
+    return columns
+
+
+def _quantile_columns(tree: Tree, stored: pa.Table) -> dict[str, pa.Array]:
+    """The quantiles of a tree whose nodes come one group after the other."""
+    counts = stored.column("m0").to_numpy().reshape(-1, tree.grid.nodes) / WEIGHT_ONE
+    deviation = float(stored.column("s0")[0].as_py()) / WEIGHT_ONE if stored.num_rows else 0.0
+    columns: dict[str, pa.Array] = {}
+    for number, (values, errors) in quantiles(tree, counts, deviation, _Z).items():
+        columns |= {f"m{number}": pa.array(values, from_pandas=True), f"s{number}": pa.array(errors, from_pandas=True)}
+    return columns
 
 
 def answer_columns(outputs: Sequence[Output], table: pa.Table) -> list[dict[str, object]]:

@@ -39,9 +39,9 @@ _ROWS = (
     ),
     Refusal(
         "count-distinct",
-        "`COUNT(DISTINCT …)` is answered for the privacy unit only, and not on the right side of a left join.",
-        "SELECT COUNT(DISTINCT basket_id) AS baskets FROM purchases",
-        "`COUNT(DISTINCT household_id)`, or `COUNT(*)`.",
+        "`COUNT(DISTINCT …)` takes one column or expression; not the privacy unit of the right side of a left join.",
+        "SELECT COUNT(DISTINCT basket_id, product_id) AS pairs FROM purchases",
+        "`COUNT(DISTINCT basket_id)`, or count the rows: `COUNT(*)`.",
     ),
     Refusal(
         "duplicate-alias",
@@ -297,8 +297,8 @@ _ROWS = (
     ),
     Refusal(
         "subtotals-of-units",
-        "`ROLLUP`, `CUBE` or `GROUPING SETS` beside a count of customers: one may be in several groups, so that their "
-        "counts do not add up to subtotals.",
+        "`ROLLUP`, `CUBE` or `GROUPING SETS` beside a number of different customers or values, which may be in several "
+        "groups, or beside a quantile: they do not add up to subtotals.",
         "SELECT week, COUNT(DISTINCT household_id) AS households FROM purchases GROUP BY ROLLUP (week)",
         "One SELECT a level: `SELECT week, COUNT(DISTINCT household_id) AS households FROM purchases GROUP BY week "
         "UNION ALL SELECT NULL, COUNT(DISTINCT household_id) FROM purchases`.",

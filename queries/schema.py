@@ -14,6 +14,7 @@ from queries.plan import (
     Derived,
     Expression,
     Function,
+    Listed,
     Literal,
     Relation,
     Scan,
@@ -96,17 +97,25 @@ class Schema:
         if isinstance(source, Union):
             facts = {self.fact(Relation(part), column) for part in source.parts}
             return facts.pop() if len(facts) == 1 else None
+        if isinstance(source, Listed):
+            return None
         inner = source.values[int(column.name[1:])] if column.name.startswith("c") else None
         return self.fact(source.relation, inner) if isinstance(inner, Column) else None
 
-    def largest(self, relation: Relation, column: Column) -> int | None:
-        """The largest absolute value, in stored units, that is declared for an exact column; None where none is."""
+    def range(self, relation: Relation, column: Column) -> tuple[int, int] | None:
+        """The least and the largest value, in stored units, that are declared for an exact column; None if none are."""
         fact = self.fact(relation, column)
         if fact is None or not column.type.exact:
             return None
         listed = fact.declared.stored_range or fact.declared.domain or ()
-        numbers = [fact.declared.stored(value) if fact.declared.domain is listed else value for value in listed]
-        return max((abs(number) for number in numbers if isinstance(number, int)), default=None)
+        stored = [fact.declared.stored(value) if fact.declared.domain is listed else value for value in listed]
+        numbers = [number for number in stored if isinstance(number, int)]
+        return (min(numbers), max(numbers)) if numbers else None
+
+    def largest(self, relation: Relation, column: Column) -> int | None:
+        """The largest absolute value, in stored units, that is declared for an exact column; None where none is."""
+        declared = self.range(relation, column)
+        return None if declared is None else max(map(abs, declared))
 
     def nullable(self, relation: Relation, column: Column) -> bool:
         """Whether the column may be NULL: as declared, or because a left join may find nothing, here or further in."""

@@ -35,11 +35,11 @@ def finest(clause: exp.Expr) -> list[exp.Expr]:
 
 
 def check_additive(measures: Sequence[Asked], node: exp.Expr) -> None:
-    """Raise QueryNotPrivateError if a measure counts customers."""
-    if any(measure.kind is MeasureKind.UNITS for measure in measures):
+    """Raise QueryNotPrivateError if a measure counts customers or different values, or is a quantile."""
+    if any(measure.kind is MeasureKind.UNITS or not measure.additive for measure in measures):
         raise refusal(
             "subtotals-of-units",
-            "A customer may be in several groups, so counts of customers do not add up to subtotals.",
+            "A customer or a value may be in several groups, so numbers of different ones and quantiles do not add up.",
             node,
             hint="Ask for each level by a SELECT of its own, and put the results together with UNION ALL.",
         )

@@ -262,11 +262,10 @@ class _Writer:
         target = call.this
         if isinstance(call, exp.CountIf):
             conditions, target = [*conditions, self.condition(target)], None
-        if isinstance(target, exp.Distinct):
+        if isinstance(target, exp.Distinct) and function is Folding.COUNT:
             function, target = Folding.COUNT_DISTINCT, self._only(target)
-        if isinstance(target, exp.Star) or (
-            function is Folding.COUNT and isinstance(target, exp.Column) and self._unit(target)
-        ):
+        everything = isinstance(target, exp.Star) or (isinstance(target, exp.Column) and self._unit(target))
+        if function is Folding.COUNT and everything:
             target = None
         argument = self.scalar(target) if isinstance(target, exp.Expr) else None
         if function is Folding.COUNT and argument is not None and self._never_null(argument):

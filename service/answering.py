@@ -31,7 +31,7 @@ from queries.errors import (
 )
 from queries.plan import ThresholdKeys
 from queries.planner import PlannedNode, QueryPlan, SizeOf, options_of, plan_of, price, price_of, read
-from queries.postprocess import answer_columns, answer_rows, empty_table, half_width, stored_table
+from queries.postprocess import answer_columns, answer_rows, empty_table, half_width, statement_tables, stored_table
 from queries.schema import Schema
 from queries.vault import Snapshot
 from queries.worker_process import WorkerProcess
@@ -201,7 +201,7 @@ class Answering:
         return outcome
 
     def _release(self, question: _Question, worker: WorkerProcess) -> dict[str, bytes]:
-        """The bought tables by digest, under the statement's numbering."""
+        """The bought tables by digest."""
         found = {}
         for node in question.missing:
             raw = worker.release(node.aggregation, node.loss)
@@ -210,10 +210,11 @@ class Answering:
 
     def _outcome(self, question: _Question, bought: Mapping[str, bytes]) -> Outcome:
         """The response: the rest of the statement over bought and stored tables."""
-        tables = {}
+        found = {}
         for node in question.plan.nodes:
             stored = question.stored.get(node.name)
-            tables[node.name] = stored.table if stored is not None else bought[node.aggregation.digest]
+            found[node.name] = from_stream(stored.table if stored is not None else bought[node.aggregation.digest])
+        tables = {name: to_stream(each) for name, each in statement_tables(question.plan.nodes, found).items()}
         try:
             stream = self._engines.of(question.snapshot).postprocess(question.plan.sql, tables)
             return self._written(question, from_stream(stream))
@@ -268,7 +269,8 @@ class Answering:
         engines = self._engines.of(question.snapshot)
         for node in question.missing:
             engines.prepare(node.aggregation)
-        tables = {node.name: to_stream(empty_table(node)) for node in question.plan.nodes}
+        empty = statement_tables(question.plan.nodes, {node.name: empty_table(node) for node in question.plan.nodes})
+        tables = {name: to_stream(table) for name, table in empty.items()}
         answer_columns(question.plan.columns, engines.try_out(question.plan.sql, tables))
 
     def _cost(self, question: _Question) -> dict[str, object]:

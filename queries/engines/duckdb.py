@@ -15,8 +15,9 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from queries import emit
-from queries.accumulator import Accumulator, Rows
+from queries import axes, emit
+from queries.accumulator import Accumulates, Accumulator, Rows
+from queries.distinct import DistinctAccumulator
 from queries.engine import ExactSums
 from queries.engines.dense_axes import Dense, dense, dense_candidates
 from queries.errors import IllegalPlanError
@@ -78,8 +79,8 @@ class DuckDBEngine:
 
     def exact_sums(self, aggregation: Aggregation) -> ExactSums:
         if not isinstance(aggregation.keys, ThresholdKeys):
-            axes = self._axes(aggregation)
-            keys, instead = _product(axes), dense(aggregation, axes)
+            members = self._axes(aggregation)
+            keys, instead = _product(members), dense(aggregation, members)
             self._make_lookups(instead.aggregation if instead else aggregation)
             return self._summed(aggregation, keys, instead, None)
         self._connection.execute(f"CREATE OR REPLACE TABLE candidates AS {emit.candidates(aggregation)}")
@@ -93,7 +94,7 @@ class DuckDBEngine:
 
     def domain_size(self, axis: Axis) -> int:
         """The number of keys on an axis of public tables."""
-        row = self._connection.execute(emit.axis_count(axis)).fetchone()
+        row = self._connection.execute(axes.axis_count(axis)).fetchone()
         return 0 if row is None else int(row[0])
 
     def prepare(self, aggregation: Aggregation) -> None:
@@ -103,11 +104,11 @@ class DuckDBEngine:
         instead = dense(aggregation, self._axes(aggregation))
         for each in (aggregation, instead.aggregation) if instead else (aggregation,):
             self._make_lookups(each)
-            self._connection.execute(emit.contributions(each, (0, 1))).fetchmany(1)
+            self._connection.execute(emit.contributions(each, axes.groups_of(each), (0, 1))).fetchmany(1)
 
     def _make_lookups(self, aggregation: Aggregation) -> None:
         """Make the small public tables that the contributions read; those of the query before may do."""
-        wanted = emit.lookups(aggregation)
+        wanted = axes.groups_of(aggregation).tables
         if wanted == self._lookups:
             return
         self._lookups = ()
@@ -117,7 +118,7 @@ class DuckDBEngine:
 
     def _axes(self, aggregation: Aggregation) -> list[pa.Table]:
         """The keys on each axis, in the order of their ids."""
-        return [self._axis(statement) for statement in emit.axes(aggregation)]
+        return [self._axis(statement) for statement in axes.axes(aggregation)]
 
     def _axis(self, statement: str) -> pa.Table:
         known = self._known_axes.pop(statement, None)
@@ -137,7 +138,7 @@ class DuckDBEngine:
         width = max(columns) + 1
         partitions = self._partitions(width, aggregation.unit_capacity)
         threads = 1 if groups * len(columns) > _CELLS_A_THREAD else min(self._threads, max(1, partitions.qsize()))
-        accumulators = [Accumulator(aggregation, columns, groups, priorities) for _ in range(threads)]
+        accumulators = [_accumulator(aggregation, columns, groups, priorities) for _ in range(threads)]
         rooms = [room for room in self._rooms if room.width == width][:threads]
         self._rooms = rooms + [Rows(width) for _ in range(threads - len(rooms))]
         readers = [_Reader(instead.aggregation if instead else aggregation, instead, room) for room in self._rooms]
@@ -145,10 +146,10 @@ class DuckDBEngine:
             work = zip(readers, accumulators, strict=True)
             for done in [pool.submit(self._drain, reader, partitions, into) for reader, into in work]:
                 done.result()
-        total = accumulators[0].out
-        for accumulator in accumulators[1:]:
-            total += accumulator.out
-        return ExactSums(tuple(total), keys)
+        first, *others = accumulators
+        for accumulator in others:
+            first.merge(accumulator)
+        return ExactSums(tuple(first.out), keys)
 
     def _partitions(self, width: int, unit_capacity: int) -> SimpleQueue[tuple[int, int]]:
         """The vault's ranges of units, finer where rows are wide or threads would be idle."""
@@ -163,7 +164,7 @@ class DuckDBEngine:
                 partitions.put(edge)
         return partitions
 
-    def _drain(self, reader: _Reader, partitions: SimpleQueue[tuple[int, int]], into: Accumulator) -> None:
+    def _drain(self, reader: _Reader, partitions: SimpleQueue[tuple[int, int]], into: Accumulates) -> None:
         """Add partitions until none is left, on a cursor of its own."""
         with self._connection.cursor() as cursor:
             while True:
@@ -179,18 +180,20 @@ class _Reader:
 
     def __init__(self, aggregation: Aggregation, instead: Dense | None, rows: Rows) -> None:
         self._aggregation = aggregation
+        self._groups = axes.groups_of(aggregation)
         self._group = None if instead is None else instead.group
         self._rows = rows
         self._most = _BYTES_AT_ONCE // _row_bytes(rows.width)
 
-    def add_units(self, cursor: duckdb.DuckDBPyConnection, low: int, high: int, into: Accumulator) -> None:
+    def add_units(self, cursor: duckdb.DuckDBPyConnection, low: int, high: int, into: Accumulates) -> None:
         """Add all rows of the units in the range; a range whose rows are too many to hold is cut in two and read anew.
 
         One unit alone needs no order, so it is added piece by piece, however many rows it has.
         """
         rows = self._rows
         rows.count = 0
-        for batch in cursor.sql(emit.contributions(self._aggregation, (low, high))).to_arrow_reader(_BATCH_ROWS):
+        sql = emit.contributions(self._aggregation, self._groups, (low, high))
+        for batch in cursor.sql(sql).to_arrow_reader(_BATCH_ROWS):
             if rows.count + batch.num_rows > self._most:
                 if high - low > 1:
                     middle = (low + high) // 2
@@ -213,6 +216,14 @@ class _Reader:
         for column in range(rows.width):
             rows.values[column, start:stop] = batch.column(2 + column).to_numpy()
         rows.count = stop
+
+
+def _accumulator(
+    aggregation: Aggregation, columns: tuple[int, ...], groups: int, priorities: Words | None
+) -> Accumulates:
+    if aggregation.counts_values:
+        return DistinctAccumulator(aggregation.measures[0].l2_bound, groups)
+    return Accumulator(aggregation, columns, groups, priorities)
 
 
 def _product(axes: list[pa.Table]) -> pa.Table:

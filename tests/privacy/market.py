@@ -63,6 +63,7 @@ tables:
       price: {type: decimal, scale: 2, range: ["0.00", "100.00"]}
 bounds:
   - {measure: rows, l2: 3}
+  - {measure: values, l2: 2}
   - {measure: lines.pieces, l2: 7}
   - {measure: lines.amount, l2: "12.50"}
   - {measure: lines.discount, l2: "1.500"}

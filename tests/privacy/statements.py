@@ -220,6 +220,8 @@ def _aggregates(source: _From) -> st.SearchStrategy[str]:
         st.builds("SUM({})".format, _values(source)),
         st.builds("AVG({})".format, _values(source)),
         st.builds("COUNT_IF({})".format, _conditions(source)),
+        st.builds("COUNT(DISTINCT {})".format, st.sampled_from((*source.numbers, *source.texts)) | _values(source)),
+        st.builds("QUANTILE_CONT({}, {})".format, _values(source), st.sampled_from(["0.1", "0.5"])),
     )
     return call | st.builds("{} FILTER (WHERE {})".format, call, _conditions(source))
 

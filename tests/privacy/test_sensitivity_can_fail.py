@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
+import numpy as np
 import pytest
 
-from queries import accumulator, emit, mechanisms
+from queries import accumulator, distinct, emit, kernel, mechanisms
+from queries.engines import duckdb as duckdb_engine
 from queries.plan import Aggregation, Block, Derived, Measure, MeasureKind, ThresholdKeys, Union
 from tests.privacy.market import Customer, Market
 from tests.privacy.sensitivity import violations
@@ -27,6 +30,10 @@ NUMBERED = (
     "SELECT COUNT(*) AS n FROM (SELECT ROW_NUMBER() OVER (PARTITION BY card_id ORDER BY amount DESC) AS r FROM lines) "
     "AS t WHERE r > 1"
 )
+DIFFERENT = (
+    "SELECT department, COUNT(DISTINCT ticket) AS n FROM lines JOIN products USING (product_id) GROUP BY department"
+)
+MEDIAN = "SELECT department, MEDIAN(pieces) AS m FROM lines JOIN products USING (product_id) GROUP BY department"
 Found = Callable[[str, Customer], list[str]]
 
 
@@ -49,7 +56,7 @@ def found(market: Market) -> Found:
     return ask
 
 
-@pytest.mark.parametrize("sql", [SUM, TICKETS, JOINED, EXISTS, GROUPED, NUMBERED])
+@pytest.mark.parametrize("sql", [SUM, TICKETS, JOINED, EXISTS, GROUPED, NUMBERED, DIFFERENT, MEDIAN])
 def test_without_a_fault_nothing_is_found(found: Found, sql: str) -> None:
     assert found(sql, HEAVY) == []
 
@@ -73,6 +80,37 @@ def test_a_bound_a_thousandth_too_loose_is_found(found: Found, monkeypatch: pyte
     assert "all blocks: rho" in found(SUM, NEAR)
 
 
+def test_a_tree_whose_levels_are_bounded_one_by_one_is_found(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    def loose(measure: Measure, column: int) -> list[int]:
+        return [*real(measure, column)[:-1], measure.l2_bound * 2]  # √levels too much
+
+    real = accumulator._measure
+    monkeypatch.setattr(accumulator, "_measure", loose)
+    assert "all blocks: rho" in found(MEDIAN, HEAVY)
+
+
+def test_a_unit_that_keeps_too_many_values_is_found(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    def loose(l2_bound: int, groups: int) -> distinct.DistinctAccumulator:
+        return real(l2_bound + 1, groups)
+
+    real = distinct.DistinctAccumulator
+    monkeypatch.setattr(duckdb_engine, "DistinctAccumulator", loose)
+    assert "all blocks: rho" in found(DIFFERENT, HEAVY)
+
+
+def test_values_kept_by_their_number_alone_are_found(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bound on all pairs of a unit instead of on the norm of its pairs a group: too much where they lie in one."""
+
+    def loose(
+        units: kernel.Numbers, groups: kernel.Numbers, values: kernel.Integers, bound: int, _: kernel.Numbers
+    ) -> kernel.Integers:
+        starts = np.flatnonzero(np.r_[True, units[1:] != units[:-1]])
+        return np.concatenate([np.arange(start, stop)[:bound] for start, stop in pairwise([*starts, len(units)])])
+
+    monkeypatch.setattr(distinct, "kept_pairs", loose)
+    assert "all blocks: rho" in found(DIFFERENT, HEAVY)
+
+
 def test_a_unit_with_too_many_rare_keys_is_found(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
     def boundless(keys: ThresholdKeys) -> Block:
         return Block((Measure(MeasureKind.UNITS, None, l2_bound=1),), keys.rho_nano)
@@ -83,8 +121,8 @@ def test_a_unit_with_too_many_rare_keys_is_found(found: Found, monkeypatch: pyte
 
 @pytest.mark.parametrize("sql", [JOINED, EXISTS])
 def test_a_join_across_units_is_found(found: Found, monkeypatch: pytest.MonkeyPatch, sql: str) -> None:
-    def loose(aggregation: Aggregation, units: tuple[int, int] | None) -> str:
-        return re.sub(r"s1\._u = s0\._u", "TRUE", real(aggregation, units))
+    def loose(aggregation: Aggregation, groups: emit.Groups, units: tuple[int, int] | None) -> str:
+        return re.sub(r"s1\._u = s0\._u", "TRUE", real(aggregation, groups, units))
 
     real = emit.contributions
     monkeypatch.setattr(emit, "contributions", loose)

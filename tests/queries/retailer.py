@@ -19,7 +19,7 @@ from queries.engines.duckdb import DuckDBEngine, attach, connect
 from queries.plan import Axis
 from queries.planner import QueryPlan, options_of, plan, price
 from queries.policy import load_policy
-from queries.postprocess import answer_columns, answer_rows, stored_table
+from queries.postprocess import answer_columns, answer_rows, statement_tables, stored_table
 from queries.release import release
 from queries.schema import Schema
 from queries.vault import SecretKeys, load_snapshot
@@ -128,10 +128,11 @@ class Retailer:
 
     def released(self, query_plan: QueryPlan) -> pa.Table:
         """The final table of a plan."""
-        tables = {}
+        found = {}
         for node in query_plan.nodes:
             raw = release(node.aggregation, node.loss, self.engine)
-            tables[node.name] = _stream(stored_table(node, raw))
+            found[node.name] = stored_table(node, raw)
+        tables = {name: _stream(table) for name, table in statement_tables(query_plan.nodes, found).items()}
         body = self._role.answer(Postprocess(query_plan.sql, tables, 100_000))
         return pa.ipc.open_stream(body).read_all()
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from queries import emit
+from queries import axes
 from queries.plan import PublicKeys, SeriesAxis, TableAxis, ThresholdKeys, ValuesAxis
 from queries.planner import PlannedNode
 from tests.queries.retailer import POLICY, Retailer, Statement, planned
@@ -160,7 +160,7 @@ def test_the_keys_of_an_answer_are_those_that_are_public(
 @pytest.mark.parametrize(("sql", "keys"), PUBLIC.values(), ids=PUBLIC)
 def test_axes_are_read_from_the_policy_and_public_tables_alone(sql: str, keys: object, retailer: Retailer) -> None:
     (node,) = retailer.plan(Statement("", sql)).nodes
-    assert not any("private" in statement for statement in emit.axes(node.aggregation))
+    assert not any("private" in statement for statement in axes.axes(node.aggregation))
 
 
 THRESHOLDED = {

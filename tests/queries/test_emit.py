@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sqlglot import exp
 
 from queries import emit
+from queries.axes import groups_of
 from queries.errors import IllegalPlanError
 from queries.plan import (
     BOOLEAN,
@@ -51,7 +52,7 @@ def nasty() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def _run(connection: duckdb.DuckDBPyConnection, *trees: Expression) -> None:
-    listed = ", ".join(emit._sql(tree) for tree in trees)
+    listed = ", ".join(emit.sql_of(tree) for tree in trees)
     try:
         connection.execute(f"SELECT {listed} FROM t AS s0").fetchall()
     except duckdb.Error as error:
@@ -123,7 +124,8 @@ def _private(relation: Relation) -> int:
 def test_private_sources_are_always_joined_on_the_unit(relation: Relation, thresholded: bool) -> None:  # noqa: FBT001
     keys = ThresholdKeys((_number(),), 3, 1, 1) if thresholded else PublicKeys()
     block = Block((Measure(MeasureKind.SUM, _number(), 1), Measure(MeasureKind.UNITS, None, 1)), 10**9)
-    sql = emit.contributions(Aggregation(relation, keys, (block,), 100), (17, 23))
+    aggregation = Aggregation(relation, keys, (block,), 100)
+    sql = emit.contributions(aggregation, groups_of(aggregation), (17, 23))
     tree = sqlglot.parse_one(sql, dialect="duckdb")
     _check_units(tree, (17, 23))
     assert len(list(tree.find_all(exp.Table))) >= _private(relation)
@@ -160,18 +162,18 @@ def _is_private(source: exp.Expr) -> bool:
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), "a\0b"])
 def test_what_is_no_literal_is_not_emitted(value: float | str) -> None:
     with pytest.raises(IllegalPlanError):
-        emit._sql(Literal(value, VARCHAR if isinstance(value, str) else DOUBLE))
+        emit.sql_of(Literal(value, VARCHAR if isinstance(value, str) else DOUBLE))
 
 
 @pytest.mark.parametrize("text", ["'", "''; DROP TABLE t; --", "\\'", "\n", "$$", "E'\\x27'", "😀", "a" * 1000, "{0}"])
 def test_a_text_is_only_ever_a_text(text: str, nasty: duckdb.DuckDBPyConnection) -> None:
-    row = nasty.execute(f"SELECT {emit._sql(Literal(text, VARCHAR))}").fetchone()
+    row = nasty.execute(f"SELECT {emit.sql_of(Literal(text, VARCHAR))}").fetchone()
     assert row == (text,)
 
 
 @pytest.mark.parametrize("name", ['a"b', "a b", "select", '"; DROP TABLE t; --'])
 def test_a_name_is_only_ever_a_name(name: str) -> None:
-    tree = sqlglot.parse_one(f"SELECT {emit._sql(Column(0, name, INTEGER))}", dialect="duckdb")
+    tree = sqlglot.parse_one(f"SELECT {emit.sql_of(Column(0, name, INTEGER))}", dialect="duckdb")
     column = tree.find(exp.Column)
     assert column is not None
     assert (column.name, column.table, len(list(tree.walk()))) == (name, "s0", 4)
@@ -180,11 +182,11 @@ def test_a_name_is_only_ever_a_name(name: str) -> None:
 def test_days_are_added_only_where_they_are_written_out() -> None:
     for days in (_number(), Literal(10**7, INTEGER)):
         with pytest.raises(IllegalPlanError):
-            emit._sql(Call(Function.ADD_DAYS, (Column(0, "day", DATE), days), DATE))
+            emit.sql_of(Call(Function.ADD_DAYS, (Column(0, "day", DATE), days), DATE))
 
 
 def _value(nasty: duckdb.DuckDBPyConnection, function: Function, type_: Type, *values: Literal) -> object:
-    row = nasty.execute(f"SELECT {emit._sql(Call(function, values, type_))}").fetchone()
+    row = nasty.execute(f"SELECT {emit.sql_of(Call(function, values, type_))}").fetchone()
     return None if row is None else row[0]
 
 

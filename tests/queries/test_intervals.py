@@ -148,6 +148,7 @@ ASKED = {
     "of a mean": f"SELECT pieces, AVG(amount) AS x, {_ENDS.replace('HIGH(x', 'HIGH(AVG(amount), 0.95')} {_BY_PIECES}",
     "of a ratio": f"SELECT day, 100 * SUM(amount) / COUNT(*) AS x, {_ENDS} FROM lines GROUP BY day",
     "of a spread": f"SELECT pieces, STDDEV(amount) AS x, {_ENDS} {_BY_PIECES}",
+    "of a median": f"SELECT product_id, MEDIAN(pieces) AS x, {_ENDS} FROM lines GROUP BY product_id",
     "of subtotals": f"SELECT pieces, COUNT(*) AS x, {_ENDS} FROM lines GROUP BY ROLLUP (pieces)",
     "of a subquery": (
         f"WITH t AS (SELECT pieces, SUM(amount) - COUNT(*) AS n {_BY_PIECES}) "

@@ -138,6 +138,27 @@ def test_a_repeat_is_free_and_says_where_it_was_bought(world: World) -> None:
     assert set(rows) == {row["department"] for row in first["rows"]}
 
 
+def test_a_repeat_with_its_columns_in_another_order_gets_the_same_figures(world: World) -> None:
+    bought = "SELECT COUNT(*) AS n, SUM(amount) AS spend FROM lines WHERE pieces = 1"
+    swapped = "SELECT SUM(amount) AS spend, COUNT(*) AS n FROM lines WHERE pieces = 1"
+    first, again = document(world.answer(bought)), document(world.answer(swapped))
+    assert world.diary.steps == ["reserve", "begin", "settle", "reuse"]
+    assert again["rows"] == first["rows"]
+
+
+def test_two_orders_of_columns_in_one_statement_get_the_same_figures(world: World) -> None:
+    where = "FROM lines WHERE pieces = 4"
+    rows = document(
+        world.answer(
+            f"WITH a AS (SELECT COUNT(*) AS n, SUM(amount) AS spend {where}), "
+            f"b AS (SELECT SUM(amount) AS spend, COUNT(*) AS n {where}) "
+            "SELECT a.n AS n, b.n AS m, a.spend AS s, b.spend AS t FROM a CROSS JOIN b"
+        )
+    )["rows"]
+    assert (rows[0]["n"], rows[0]["s"]) == (rows[0]["m"], rows[0]["t"])
+    assert rows[0]["n"] != rows[0]["s"]
+
+
 def test_a_stored_answer_of_less_accuracy_does_not_do(world: World) -> None:
     sql = "SELECT COUNT(*) AS n FROM lines WHERE pieces = 2"
     world.answer(sql, epsilon=Fraction(1, 1000))

@@ -44,3 +44,18 @@ SELECT town, COUNT(*) AS n FROM customers GROUP BY town
 -- options: {}
 SELECT WITH DIFFERENTIAL_PRIVACY OPTIONS(min_privacy_units_per_group = 20) pieces, COUNT(*) AS n FROM lines GROUP BY pieces;
 SELECT pieces, COUNT(*) AS n FROM lines GROUP BY pieces HAVING COUNT(DISTINCT household_id) >= 20
+
+-- name: quantiles of a stated range
+-- options: {"contribution_bounds_per_row": {"m": [0, 9], "q": [0, 9]}, "l2_bound": {"m": 2, "q": 2}}
+SELECT MEDIAN(pieces, contribution_bounds_per_row => (0, 9), l2_bound => 2) AS m, QUANTILE_CONT(pieces, 0.9, contribution_bounds_per_row => (0, 9), l2_bound => 2) AS q FROM lines;
+SELECT MEDIAN(pieces) AS m, QUANTILE_CONT(pieces, 0.9) AS q FROM lines
+
+-- name: different values
+-- options: {"l2_bound": {"v": 3}}
+SELECT COUNT(DISTINCT product_id, l2_bound => 3) AS v FROM lines;
+SELECT COUNT(DISTINCT product_id) AS v FROM lines
+
+-- name: different values, approximately
+-- options: {"l2_bound": {"v": 3}}
+SELECT APPROX_COUNT_DISTINCT(product_id, l2_bound => 3) AS v FROM lines;
+SELECT COUNT(DISTINCT product_id) AS v FROM lines

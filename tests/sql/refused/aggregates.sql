@@ -1,17 +1,12 @@
 -- name: the greatest value
 -- expect: unsupported-aggregate 1:12 hint
--- instead: SELECT COUNT_IF(amount > 100) AS n FROM lines
+-- instead: SELECT QUANTILE_CONT(amount, 0.95) AS m FROM lines
 SELECT MAX(amount) AS m FROM lines
 
 -- name: the least value
 -- expect: unsupported-aggregate 1:12 hint
--- instead: SELECT COUNT_IF(amount < 1) AS n FROM lines
+-- instead: SELECT QUANTILE_CONT(amount, 0.05) AS m FROM lines
 SELECT MIN(amount) AS m FROM lines
-
--- name: the median
--- expect: unsupported-aggregate 1:8 hint
--- instead: SELECT COUNT_IF(amount < 10) / COUNT(*) AS share FROM lines
-SELECT MEDIAN(amount) AS m FROM lines
 
 -- name: a list of values
 -- expect: unsupported-syntax 1:8 hint
@@ -33,28 +28,14 @@ SELECT ANY_VALUE(note) AS s FROM lines
 -- instead: SELECT note, COUNT(*) AS n FROM lines GROUP BY note
 SELECT FIRST(note) AS s FROM lines
 
--- name: a quantile
--- expect: unsupported-syntax 1:22 hint
--- instead: SELECT CAST(amount AS INTEGER) // 10 AS size, COUNT(*) AS n FROM lines GROUP BY size
-SELECT QUANTILE_CONT(amount, 0.5) AS q FROM lines
-
 -- name: the value of the greatest
 -- expect: unsupported-syntax 1:16 hint
 -- instead: SELECT note, COUNT(*) AS n FROM lines GROUP BY note
 SELECT ARG_MAX(note, amount) AS a FROM lines
 
--- name: an approximate count
--- expect: unsupported-syntax 1:8 hint
--- instead: SELECT COUNT(DISTINCT household_id) AS n FROM lines
-SELECT APPROX_COUNT_DISTINCT(note) AS n FROM lines
-
--- name: distinct values
--- expect: count-distinct 1:23 hint
--- instead: SELECT COUNT(DISTINCT household_id) AS n, COUNT(*) AS m FROM lines
-SELECT COUNT(DISTINCT product_id) AS n FROM lines
-
 -- name: distinct pairs
 -- expect: count-distinct 1:24 hint
+-- instead: SELECT COUNT(DISTINCT product_id) AS n FROM lines
 SELECT COUNT(DISTINCT (household_id, day)) AS n FROM lines
 
 -- name: distinct units and values
@@ -156,16 +137,6 @@ SELECT age, COUNT(*) AS n FROM customers GROUP BY age LIMIT 1 + 1
 -- instead: SELECT age, COUNT(*) AS n FROM customers GROUP BY age LIMIT 2
 SELECT age, COUNT(*) AS n FROM customers GROUP BY age LIMIT 10%
 
--- name: a percentile within a group
--- expect: unsupported-syntax 1:8 hint
--- instead: SELECT COUNT_IF(amount < 10) / COUNT(*) AS share FROM lines
-SELECT PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY amount) AS q FROM lines
-
--- name: an approximate quantile
--- expect: unsupported-syntax 1:24 hint
--- instead: SELECT COUNT_IF(amount < 10) / COUNT(*) AS share FROM lines
-SELECT APPROX_QUANTILE(amount, 0.5) AS q FROM lines
-
 -- name: the most frequent value
 -- expect: unsupported-syntax 1:8 hint
 -- instead: SELECT note, COUNT(*) AS n FROM lines GROUP BY note ORDER BY COUNT(*) DESC LIMIT 1
@@ -194,3 +165,73 @@ SELECT COUNT(*) AS n FROM (SELECT household_id, COUNT(*) AS c FROM lines GROUP B
 -- name: which subtotal a row is of
 -- expect: unsupported-syntax 1:8
 SELECT GROUPING(age) AS g, COUNT(*) AS n FROM customers GROUP BY ROLLUP (age)
+
+-- name: several quantiles in one list
+-- expect: unsupported-syntax 1:31 hint
+-- instead: SELECT QUANTILE_CONT(amount, 0.25) AS low, QUANTILE_CONT(amount, 0.75) AS high FROM lines
+SELECT QUANTILE_CONT(amount, [0.25, 0.75]) AS q FROM lines
+
+-- name: quantiles by their number
+-- expect: unsupported-syntax 1:8 hint
+-- instead: SELECT QUANTILE_CONT(amount, 0.25) AS low, QUANTILE_CONT(amount, 0.75) AS high FROM lines
+SELECT APPROX_QUANTILES(amount, 4) AS q FROM lines
+
+-- name: a quantile of two columns in order
+-- expect: unsupported-syntax 1:8 hint
+-- instead: SELECT QUANTILE_CONT(amount, 0.9) AS q FROM lines
+SELECT PERCENTILE_CONT(0.9) WITHIN GROUP (ORDER BY amount, pieces) AS q FROM lines
+
+-- name: a quantile of nothing below
+-- expect: type-mismatch 1:8 hint
+-- instead: SELECT QUANTILE_CONT(amount, 0.9) AS q FROM lines
+SELECT QUANTILE_CONT(amount, 0) AS q FROM lines
+
+-- name: a quantile of more than all
+-- expect: type-mismatch 1:8 hint
+SELECT QUANTILE_CONT(amount, 1.5) AS q FROM lines
+
+-- name: a quantile by a column
+-- expect: type-mismatch 1:8 hint
+SELECT QUANTILE_CONT(amount, pieces) AS q FROM lines
+
+-- name: a quantile of a text
+-- expect: type-mismatch 1:8 hint
+SELECT MEDIAN(note) AS m FROM lines
+
+-- name: a quantile of days
+-- expect: type-mismatch 1:8 hint
+SELECT MEDIAN(day) AS m FROM lines
+
+-- name: a quantile of doubles
+-- expect: type-mismatch 1:8 hint
+-- instead: SELECT MEDIAN(ROUND(amount / 3, 2)) AS m FROM lines
+-- options: {"contribution_bounds_per_row": {"m": [0, 100]}}
+SELECT MEDIAN(amount / 3) AS m FROM lines
+
+-- name: a quantile without a declared range
+-- expect: no-bound None:None hint
+SELECT MEDIAN(ticket) AS m FROM lines
+
+-- name: a quantile of keys that are not public
+-- expect: keys-not-public None:None hint
+SELECT note, MEDIAN(amount) AS m FROM lines GROUP BY note
+
+-- name: different values of keys that are not public
+-- expect: keys-not-public None:None hint
+SELECT note, COUNT(DISTINCT product_id) AS n FROM lines GROUP BY note
+
+-- name: subtotals of different values
+-- expect: subtotals-of-units 1:8 hint
+SELECT day, COUNT(DISTINCT product_id) AS n FROM lines GROUP BY ROLLUP (day)
+
+-- name: subtotals of medians
+-- expect: subtotals-of-units 1:8 hint
+SELECT day, MEDIAN(amount) AS m FROM lines GROUP BY ROLLUP (day)
+
+-- name: the median of one customer
+-- expect: unsupported-aggregate 1:49 hint
+SELECT COUNT(*) AS n FROM (SELECT household_id, MEDIAN(amount) AS m FROM lines GROUP BY household_id) AS t
+
+-- name: a quantile in the order of something else
+-- expect: unsupported-syntax 1:8 hint
+SELECT QUANTILE_CONT(amount, 0.9 ORDER BY pieces) AS q FROM lines

@@ -212,9 +212,10 @@ SELECT SUM(amount) AS a, SUM(amount) AS b FROM lines
 -- instead: SELECT AVG(pieces * pieces, l2_bound => 3) - POWER(AVG(pieces, l2_bound => 3), 2) AS v FROM lines
 SELECT VARIANCE(pieces, l2_bound => 3) AS v FROM lines
 
--- name: a bound of a median
+-- name: bounds by group of a median
 -- expect: unsupported-aggregate 1:8 hint
-SELECT MEDIAN(pieces, l2_bound => 3) AS v FROM lines
+-- instead: SELECT MEDIAN(pieces, contribution_bounds_per_row => (0, 3)) AS v FROM lines
+SELECT MEDIAN(pieces, contribution_bounds_per_group => (0, 3)) AS v FROM lines
 
 -- name: a bound of a window over results
 -- expect: option-misplaced 1:18 hint

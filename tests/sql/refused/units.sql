@@ -95,3 +95,12 @@ SELECT COUNT(*) AS n FROM (SELECT household_id, MIN(household_id) AS m FROM line
 -- name: an aggregate beside windows
 -- expect: unsupported-syntax 1:112 hint
 SELECT COUNT(*) AS n FROM (SELECT RANK() OVER (PARTITION BY household_id ORDER BY day) AS r FROM lines QUALIFY SUM(pieces) = 0) AS t
+
+-- name: a sum of all columns of one customer
+-- expect: unsupported-expression 1:53
+SELECT COUNT(*) AS n FROM (SELECT household_id, SUM(*) AS s FROM lines GROUP BY household_id) AS t
+
+-- name: a sum of one customer's different values
+-- expect: unsupported-expression 1:62 hint
+-- instead: SELECT COUNT(*) AS n FROM (SELECT household_id, COUNT(DISTINCT pieces) AS s FROM lines GROUP BY household_id) AS t
+SELECT COUNT(*) AS n FROM (SELECT household_id, SUM(DISTINCT pieces) AS s FROM lines GROUP BY household_id) AS t
