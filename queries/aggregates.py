@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -44,6 +44,7 @@ from queries.scalars import (
     summed,
 )
 from queries.schema import Schema
+from queries.stated import Bounds, Place, bounds_of
 from queries.views import Scope, canonical, renumbered
 
 SPREADS: tuple[type[exp.Expr], ...] = (*(exp.Stddev, exp.StddevPop, exp.StddevSamp, exp.Variance, exp.VariancePop),)
@@ -56,19 +57,23 @@ AGGREGATES: tuple[type[exp.Expr], ...] = (
     *SPREADS,
     *QUANTILES,
 )
-Place = tuple[int | None, int | None]  # line and column, from 1
 _ONE_OR_ZERO = (Literal(1, INTEGER), Literal(0, INTEGER))
 
 _SHOWN = 40  # characters of the analyst's text in a hint
 _MOST = 2_000_000_000  # what a hint limits a value to: it is kept whole
 
+_COUNT = 1  # the place of the count among the measures of a ratio
+_QUANTILE_HINT = "Its values' range is contribution_bounds_per_row => (lowest, highest)."
+_SPREAD_HINT = "Give them to the means: AVG({x} * {x}, l2_bound => …) - POWER(AVG({x}, l2_bound => …), 2)."
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A measure that the statement asks for, without bounds and price: kind, value, scale.
+    """A measure that the statement asks for, without price: kind, value, scale, and the bounds that it states.
 
-    Sums over units carry their condition in `value`. What is none, a quantile (of rows, with a `fraction`) or a number
-    of different values, has the condition that its rows meet in `where`.
+    What is bounded differently is another figure, with another error: two measures, each of which has its price. Sums
+    over units carry their condition in `value`. What is none, a quantile (of rows, with a `fraction`) or a number of
+    different values, has the condition that its rows meet in `where`.
     """
 
     kind: MeasureKind
@@ -76,11 +81,17 @@ class Asked:
     scale: int = 0
     fraction: Fraction | None = None
     where: Expression = TRUE
+    bounds: Bounds = field(default_factory=Bounds)
 
     @property
     def additive(self) -> bool:
         """Whether the measure is a sum over units."""
         return self.fraction is None and self.kind is not MeasureKind.VALUES
+
+    @property
+    def clamped(self) -> bool:
+        """Whether rows have values that bounds by row clamp: those that are only counted have none."""
+        return self.kind is MeasureKind.SUM or self.fraction is not None
 
 
 @dataclass(slots=True)
@@ -88,7 +99,9 @@ class Node:
     """One aggregation of the statement in normal form, before bounds and price.
 
     `linked` are pairs of measures of one ratio, which share a block; `aliases` the names that the statement has for
-    them. With `top` only so many groups are wanted, those with the most units.
+    them, and `bounded` those by which options mean their bounds: a mean's are its sum's, not its count's. `clauses` are
+    where the statement says something that takes effect here, `place` and `places` where it and its measures stand.
+    With `top` only so many groups are wanted, those with the most units.
     """
 
     relation: Relation
@@ -96,8 +109,10 @@ class Node:
     measures: list[Asked] = field(default_factory=list)
     linked: set[tuple[int, int]] = field(default_factory=set)
     aliases: dict[int, set[str]] = field(default_factory=dict)
+    bounded: dict[int, set[str]] = field(default_factory=dict)
+    clauses: set[Place] = field(default_factory=set)
     top: int | None = None
-    places: dict[int, Place] = field(default_factory=dict)  # of the measures in the statement's text
+    places: dict[int, Place] = field(default_factory=dict)
     place: Place = (None, None)
 
     def add(self, measure: Asked) -> int:
@@ -133,14 +148,33 @@ class Measures:
         if build is None:
             raise self._unsupported(call)
         asked = build(self, call, where)
-        numbers = [self.node.add(measure) for measure in asked]
+        bounds = self._bounds(call)
+        numbers = [
+            self.node.add(measure if place == _COUNT else replace(measure, bounds=_bounds_for(measure, bounds)))
+            for place, measure in enumerate(asked)
+        ]
         if output is not None:
-            for number in numbers:
+            for place, number in enumerate(numbers):
                 self.node.aliases.setdefault(number, set()).add(output)
+                if place != _COUNT:
+                    self.node.bounded.setdefault(number, set()).add(output)
         for number in numbers:
             self.node.places.setdefault(number, position(call))
         self.node.linked.update(pairwise(numbers))
         return tuple(numbers)
+
+    def _bounds(self, call: exp.Expr) -> Bounds:
+        found = bounds_of(call)
+        if found is None:
+            return Bounds()
+        if isinstance(call, SPREADS):
+            reason = f"{called(call)} takes no bounds: it is made of three measures."
+            raise refusal("unsupported-aggregate", reason, call, _SPREAD_HINT.format(x=call.this.sql(dialect=DIALECT)))
+        if isinstance(call, QUANTILES) and found.per_group is not None:
+            reason = "A quantile is of single rows, and has no bounds by group."
+            raise refusal("unsupported-aggregate", reason, call, _QUANTILE_HINT)
+        self.node.clauses.add(found.place)
+        return found
 
     def _unsupported(self, call: exp.Expr) -> QueryNotPrivateError:
         reason, instead = f"{called(call)} is not answered.", hint(call) or "Use COUNT, SUM or AVG."
@@ -271,6 +305,11 @@ def try_expression(measures_: Measures, tree: exp.Expr) -> Expression | None:
         return measures_.expression(tree)
     except QueryNotPrivateError:
         return None
+
+
+def _bounds_for(measure: Asked, bounds: Bounds) -> Bounds:
+    """The bounds as far as they mean the measure: a row that is counted counts one."""
+    return bounds if measure.clamped else replace(bounds, per_row=None)
 
 
 def _when(where: Expression) -> Expression | None:

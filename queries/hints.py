@@ -32,6 +32,8 @@ _COLUMNS = "Name the columns."
 _PARTS = "Group by EXTRACT(month FROM {x}) or DATE_TRUNC('month', {x}), and write it out in an outer SELECT."
 _JOIN = "It can stand in WHERE. Here use JOIN … USING (…), and put the subquery's condition into WHERE."
 _FIGURE = "Join tables in FROM. A figure has to be asked for first: write it here as a number."
+_WEEKS = "GoogleSQL's weeks begin on Sunday. From Monday on: DATE_TRUNC(…, ISOWEEK), or DATE_TRUNC('week', …)."
+_NAMED = "They are of COUNT, SUM and AVG: SUM(…, l2_bound => 100)."
 _DISTINCT = "Count one column or expression: COUNT(DISTINCT {x})."
 _ALL_ROWS = "Leave it out: a sample costs no less than all rows."
 
@@ -66,6 +68,8 @@ _BY_NODE: dict[str, tuple[type[exp.Expr], ...]] = {
     "Join a subquery: JOIN (SELECT …) AS t ON ….": (exp.Lateral,),
     "A column that is totalled is NULL: SELECT {x} IS NULL AS total …, around the result.": (exp.Grouping,),
     _ALL_ROWS: (exp.TableSample,),
+    _WEEKS: (exp.WeekStart,),
+    _NAMED: (exp.Kwarg, exp.PropertyEQ),
     "Use an outer SELECT with CASE, or one measure for each column with FILTER (WHERE …).": (exp.Pivot,),
 }
 _OF_NODE = {node: text for text, nodes in _BY_NODE.items() for node in nodes}
@@ -120,6 +124,9 @@ _CALLED: dict[type[exp.Expr], str] = {
     exp.Exists: "EXISTS",
     exp.Subquery: "A subquery as a value",
     exp.Tuple: "A row of several values",
+    exp.WeekStart: "WEEK",
+    exp.Kwarg: "A named argument",
+    exp.PropertyEQ: "A named argument",
 }
 
 

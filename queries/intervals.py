@@ -7,16 +7,73 @@ small where a denominator is not far from zero in terms of its own noise).
 
 from __future__ import annotations
 
+from decimal import Decimal, InvalidOperation
+from statistics import NormalDist
+
 from sqlglot import exp
 
-from queries.parse import walk
+from queries.google_sql import IntervalHigh, IntervalLow
+from queries.parse import refusal, walk
 
+CONFIDENCE = 0.95
+_LEAST_CONFIDENCE, _MOST_CONFIDENCE = Decimal("0.5"), Decimal("0.999")
+_ROLE = "role"  # a key of a node's meta data
 Slopes = dict[str, exp.Expr]
 
 
+def quantile(confidence: float) -> float:
+    """How many standard errors the interval reaches to either side."""
+    return NormalDist().inv_cdf((1 + confidence) / 2)
+
+
+def is_bound(tree: exp.Expr) -> bool:
+    """Whether this is one end of an interval: DP_INTERVAL_LOW or DP_INTERVAL_HIGH."""
+    return isinstance(tree, IntervalLow | IntervalHigh)
+
+
+def role_of_bound(tree: exp.Expr) -> str | None:
+    """The role of a column that is made by `bound`; None for all others."""
+    role = tree.meta.get(_ROLE)
+    return role if isinstance(role, str) else None
+
+
+def bound(tree: exp.Expr, estimate: exp.Expr, error: exp.Expr | None) -> exp.Expr:
+    """The end of the interval that `tree` asks for: estimate ± z·error, computed as the answer's own bounds are.
+
+    Raises QueryNotPrivateError where the estimate has no standard error, or the confidence is out of range.
+    """
+    if error is None:
+        reason = "This has no interval: it is no estimate, or computed in a way that errors are not followed through."
+        hint = "Sums, differences, products and ratios of COUNT, SUM and AVG have one. Name the alias of such a column."
+        raise refusal("no-interval", reason, tree, hint)
+    z = exp.cast(exp.Literal.string(repr(quantile(_confidence(tree)))), "DOUBLE")
+    operator, role = (exp.Sub, "lower") if isinstance(tree, IntervalLow) else (exp.Add, "upper")
+    width = exp.Mul(this=z, expression=exp.Paren(this=error.copy()))
+    end: exp.Expr = exp.Paren(this=operator(this=_double(estimate), expression=width))
+    end.meta[_ROLE] = role
+    return end
+
+
+def _confidence(tree: exp.Expr) -> float:
+    written = tree.args.get("expression")
+    if written is None:
+        return CONFIDENCE
+    try:
+        number = Decimal(written.name if isinstance(written, exp.Literal) else "")
+    except InvalidOperation:
+        number = Decimal(0)
+    if not _LEAST_CONFIDENCE <= number <= _MOST_CONFIDENCE:
+        reason = "A confidence is a number from 0.5 to 0.999."
+        raise refusal("no-interval", reason, tree, hint="Leave it out for 0.95.")
+    return float(number)
+
+
 def standard_error(tree: exp.Expr) -> exp.Expr | None:
-    """The standard error of the expression; None if it holds no measure, or is made of more than +, −, ×, ÷ and √."""
-    slopes = _slopes(tree)
+    """The standard error of the expression; None if it holds no measure, or is made of more than +, −, ×, ÷ and √.
+
+    The ends of an interval have none: an error is in them as a number.
+    """
+    slopes = None if any(_is_deviation(node) for node in walk(tree)) else _slopes(tree)
     if not slopes:
         return None
     if len(slopes) == 1:
@@ -85,6 +142,10 @@ def _times(one: exp.Expr, other: exp.Expr) -> exp.Expr:
 def is_measure(node: exp.Expr) -> bool:
     """Whether the node is a released measure m<n>."""
     return isinstance(node, exp.Column) and node.name.startswith("m") and node.name[1:].isdigit()
+
+
+def _is_deviation(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Column) and node.name.startswith("s") and node.name[1:].isdigit()
 
 
 def _guards_zero(tree: exp.Expr) -> bool:

@@ -10,23 +10,22 @@ import logging
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from queries.errors import QueryNotPrivateError, SqlSyntaxError
+from queries.google_sql import Bounded, GoogleSQL, IntervalHigh, IntervalLow, ListParameter, Named, PrivacyClause
 from queries.hints import NAME_KEY, called, called_with, general_hint, hint
+from queries.parameters import ITEMS_LIMIT, literal, literals
 
 SQL_BYTES_LIMIT = 16 * 1024
 NESTING_LIMIT = 50
 LITERALS_LIMIT = 1_000
 TOKENS_LIMIT = 6_000
 NAME_LIMIT = 128
-PARAMETER_LIMIT = 1_000  # characters of a text parameter
 DIALECT = "duckdb"
 _FRAMES = 3_000  # of Python; fifty levels of `NOT (` take 1,700
 
@@ -34,10 +33,10 @@ logging.getLogger("sqlglot").setLevel(logging.CRITICAL)  # its warnings quote th
 # What is nested too deeply is decided by NESTING_LIMIT, and not by how deep the caller stands in his own calls.
 sys.setrecursionlimit(max(sys.getrecursionlimit(), _FRAMES))
 
-_READER = DuckDB()
+_READER = GoogleSQL()
 _READER.ORIGINAL_NAME_META_KEY = NAME_KEY
 _FLATTENED = (exp.And, exp.Or, exp.DPipe)  # however many stand in a row, they are one level
-_QUERY = "with_ expressions from_ joins where group having qualify order limit offset distinct"
+_QUERY = "hint with_ expressions from_ joins where group having qualify order limit offset distinct"
 _PLAIN = "this expression expressions"
 
 # node -> the arguments that may be set on it
@@ -47,7 +46,7 @@ _ALLOWED: dict[type[exp.Expr], frozenset[str]] = {
         _QUERY: (exp.Select,),
         "this alias with_ order limit offset": (exp.Subquery,),
         "this expression distinct with_ order limit offset by_name": (exp.Union, exp.Intersect, exp.Except),
-        "expressions": (*(exp.With, exp.Tuple, exp.Distinct, exp.Rollup, exp.Cube, exp.GroupingSets),),
+        "expressions": (*(exp.With, exp.Tuple, exp.Distinct, exp.Rollup, exp.Cube, exp.GroupingSets, PrivacyClause),),
         "this alias materialized": (exp.CTE,),
         "this columns": (exp.TableAlias,),
         "this unit": (exp.Interval,),
@@ -90,8 +89,10 @@ _ALLOWED: dict[type[exp.Expr], frozenset[str]] = {
         "this expressions ignore_nulls": (exp.Coalesce, exp.Greatest, exp.Least),
         "expressions safe coalesce": (exp.Concat,),
         "this start length": (exp.Substring,),
-        "this expressions": (exp.Order,),
-        "this expression": (exp.Trim, exp.PercentileCont, exp.PercentileDisc, exp.WithinGroup),
+        "this expressions": (exp.Order, Bounded),
+        "this expression": (
+            *(exp.Trim, exp.PercentileCont, exp.PercentileDisc, exp.WithinGroup, Named, IntervalLow, IntervalHigh),
+        ),
         "this unit input_type_preserved": (exp.DateTrunc, exp.TimestampTrunc),
         "this expression unit date_part_boundary": (exp.DateDiff,),
         "this decimals": (exp.Round, exp.Ceil),
@@ -155,7 +156,7 @@ def _check_text(sql: str) -> None:
     if re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]", sql):
         raise SqlSyntaxError("the statement has a control character")
     try:
-        tokens = sqlglot.tokenize(sql, dialect=DIALECT)
+        tokens = sqlglot.tokenize(sql, dialect=_READER)
     except SqlglotError as error:
         raise _syntax_error(error) from None
     _check_tokens(tokens)
@@ -221,37 +222,26 @@ def _check_node(node: exp.Expr) -> None:
 
 def _bind(tree: exp.Expr, params: Mapping[str, object]) -> None:
     used = set()
-    positional = 0
-    for node in list(tree.find_all(exp.Placeholder, exp.Parameter)):
+    positional = items = 0
+    for node in sorted(tree.find_all(exp.Placeholder, exp.Parameter), key=lambda found: found.meta.get("start", 0)):
         name = node.this.name if isinstance(node.this, exp.Expr) else node.this
-        if name is None:
-            positional += 1
+        positional += name is None
         key = str(positional if name is None else name)
         if key not in params:
             raise refusal("unknown-parameter", f"No value was given for the parameter {key[:60]}.", node)
         used.add(key)
-        node.replace(_literal(key, params[key]))
+        if isinstance(node, ListParameter):
+            found = literals(key, params[key], position(node))
+            items += len(found)
+            if items > ITEMS_LIMIT:
+                reason = f"The lists of all parameters together have more than {ITEMS_LIMIT:,} values."
+                raise refusal("unknown-parameter", reason, node)
+            node.replace(found)
+        else:
+            node.replace(literal(key, params[key], position(node)))
     for key in params:
         if key not in used:
             raise QueryNotPrivateError("unknown-parameter", "A parameter was given that the statement does not name.")
-
-
-def _literal(key: str, value: object) -> exp.Expr:
-    if value is None:
-        return exp.Null()
-    if isinstance(value, bool):
-        return exp.Boolean(this=value)
-    if isinstance(value, int | Decimal | float):
-        number = Decimal(str(value))
-        if not number.is_finite() or number.copy_abs() >= Decimal(10) ** 30:
-            raise QueryNotPrivateError("unknown-parameter", f"The parameter {key[:60]} is out of range.")
-        literal = exp.Literal.number(format(number.copy_abs(), "f"))
-        return exp.Neg(this=literal) if number < 0 else literal
-    if isinstance(value, str) and len(value) <= PARAMETER_LIMIT and not re.search(r"[\x00\ud800-\udfff]", value):
-        return exp.Literal.string(value)
-    raise QueryNotPrivateError(
-        "unknown-parameter", f"The parameter {key[:60]} is not a number, a short text or a boolean."
-    )
 
 
 def walk(node: exp.Expr) -> Iterator[exp.Expr]:

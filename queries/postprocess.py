@@ -10,20 +10,19 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from statistics import NormalDist
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from queries.errors import PostprocessError
+from queries.intervals import CONFIDENCE, quantile
 from queries.plan import WEIGHT_ONE, Expression, Kind, MeasureKind
 from queries.planner import PlannedMeasure, PlannedNode
 from queries.quantiles import Tree, quantiles
 from queries.rows import BOUNDS, Output
 
-CONFIDENCE = 0.95
-_Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+_Z = quantile(CONFIDENCE)
 _SHIFT = WEIGHT_ONE.bit_length() - 1
 _ARROW = {
     Kind.BOOLEAN: pa.bool_(),
@@ -129,7 +128,7 @@ def answer_rows(outputs: Sequence[Output], table: pa.Table) -> list[dict[str, Ce
     values = {output.name: _cells(output.name, table) for output in outputs}
     columns: dict[str, list[Cell]] = {}
     for output in outputs:
-        columns[output.name] = values[output.name]
+        columns[output.name] = _shown(output, values[output.name])
         if output.error is not None:
             errors = [_finite(error) for error in table.column(output.error).to_pylist()]
             pairs = list(zip(values[output.name], errors, strict=True))
@@ -138,6 +137,13 @@ def answer_rows(outputs: Sequence[Output], table: pa.Table) -> list[dict[str, Ce
             columns[f"{output.name}_standard_error"] = [_rounded(error) for error in errors]
     names = list(columns)
     return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _shown(output: Output, cells: list[Cell]) -> list[Cell]:
+    """The cells; those of a bound that the statement asks for in as many digits as the answer's own."""
+    if output.role not in BOUNDS:
+        return cells
+    return [_rounded(cell) if isinstance(cell, float) else cell for cell in cells]
 
 
 def half_width(standard_error: float) -> float:

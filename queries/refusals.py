@@ -125,6 +125,13 @@ _ROWS = (
         'State one: `"options": {"l2_bound": {"letters": 5000}}`. Or limit values: `SUM(LEAST(LENGTH(brand), 20))`.',
     ),
     Refusal(
+        "no-interval",
+        "`DP_INTERVAL_LOW` or `DP_INTERVAL_HIGH` is asked of a column that has no interval, or at a confidence that is "
+        "not from 0.5 to 0.999.",
+        "SELECT week + 0 AS w, COUNT(*) AS lines, DP_INTERVAL_LOW(w) AS low FROM purchases GROUP BY w",
+        "Name the alias of an estimate: `SELECT COUNT(*) AS lines, DP_INTERVAL_LOW(lines) AS low FROM purchases`.",
+    ),
+    Refusal(
         "not-a-select",
         "The statement is something else than a SELECT.",
         "DELETE FROM purchases",
@@ -142,6 +149,21 @@ _ROWS = (
         "A number in the statement is beyond what can be computed with.",
         f"{_COUNT} WHERE amount < 1e40",
         "Numbers below 10³⁰.",
+    ),
+    Refusal(
+        "option-conflict",
+        "A price, an option or a bound is stated twice, and differently: in the statement and in the request, or twice "
+        "in the statement. The price and the options hold for the whole statement.",
+        "SELECT WITH DIFFERENTIAL_PRIVACY OPTIONS(epsilon = 1, epsilon = 2) COUNT(*) AS lines FROM purchases",
+        "State it once.",
+    ),
+    Refusal(
+        "option-misplaced",
+        "`WITH DIFFERENTIAL_PRIVACY` stands in a subquery that aggregates no private rows, or bounds are given to an "
+        "aggregate that is not of many customers: one of results, of public tables, of a window or of one customer.",
+        "SELECT COUNT(*) AS products FROM (SELECT WITH DIFFERENTIAL_PRIVACY product_id FROM products) AS p",
+        "Put the clause behind the outermost SELECT, and the bounds into the aggregate of private rows: `SELECT "
+        "SUM(amount, l2_bound => 3000) AS spend FROM purchases`.",
     ),
     Refusal(
         "outer-join-keeps-public",
@@ -227,7 +249,8 @@ _ROWS = (
     ),
     Refusal(
         "unknown-alias",
-        "The options name a column that is no aggregate of the statement, or the target one that is not in its result.",
+        "The options or the target name a column that is not there, or an interval is asked of a name that no column "
+        "of its SELECT has.",
         "SELECT SUM(amount) AS spend FROM purchases",
         "Name the output column: `spend`.",
         {"options": {"l2_bound": {"amount": 3000}}},

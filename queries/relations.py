@@ -32,6 +32,7 @@ from queries.rows import (
     projections_of,
     public_table,
     star_table,
+    with_bounds,
 )
 from queries.rows import renamed as renamed_rows
 from queries.rows import visible as visible_rows
@@ -287,6 +288,7 @@ class _Checker:
         self.levels += (Level(shown, aliases_of(tree)),)
         self._replace_inner(result, env)
         self.levels = self.levels[:-1]
+        with_bounds(result, shown)
         plain = not (aggregates(tree) or tree.args.get("distinct"))
         projections, outputs = projections_of(result.expressions, names, shown, keep_errors=plain)
         result.set("expressions", projections)

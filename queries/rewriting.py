@@ -13,12 +13,13 @@ from sqlglot import exp
 
 from queries.aggregates import Asked, Measures, Node, is_aggregate, measures, try_expression
 from queries.hints import hint
-from queries.intervals import is_measure, standard_error
+from queries.intervals import bound, is_bound, is_measure, role_of_bound, standard_error
 from queries.parse import refusal, walk
 from queries.plan import Expression, MeasureKind
 from queries.rows import Output, Rows, distinct_names, is_star, name_of
 from queries.scalars import UnitColumn, scalar
 from queries.schema import Schema
+from queries.stated import clause_of, least_units
 from queries.subtotals import added_up, check_additive, finest, has_subtotals
 from queries.views import Scope
 
@@ -41,8 +42,10 @@ def aggregated(
     writer = _Writer(found, aliases, inner)
     projections, outputs = _projections(tree, writer)
     result = exp.Select(expressions=projections)
-    if tree.args.get("having") is not None:
-        result.set("where", exp.Where(this=writer.write(tree.args["having"].this)))
+    conditions = [writer.write(tree.args["having"].this)] if tree.args.get("having") is not None else []
+    conditions += _of_clause(tree, found)
+    if conditions:
+        result.set("where", exp.Where(this=exp.and_(*conditions, copy=False)))
     order = tree.args.get("order")
     if order is not None:
         result.set("order", exp.Order(expressions=[writer.ordered(part) for part in order.expressions]))
@@ -68,9 +71,21 @@ def _top(left_over: exp.Select, node: Node) -> int | None:
         by = left_over.expressions[int(by.name) - 1].unalias().unnest()
     counted = node.measures[int(by.name[1:])] if is_measure(by) else None
     numbers = [clause.expression.name for clause in (limit, skipped) if clause is not None]
-    if not first.args.get("desc") or counted != Asked(MeasureKind.UNITS, None) or not all(n.isdigit() for n in numbers):
+    by_units = counted is not None and counted.kind is MeasureKind.UNITS and counted.value is None
+    if not first.args.get("desc") or not by_units or not all(number.isdigit() for number in numbers):
         return None
     return sum(map(int, numbers))
+
+
+def _of_clause(tree: exp.Select, found: Measures) -> list[exp.Expr]:
+    """The condition on the noised number of units that the SELECT's clause states."""
+    clause, least = clause_of(tree), least_units(tree)
+    if clause is not None:
+        found.node.clauses.add(clause)
+    if least is None:
+        return []
+    number = found.node.add(Asked(MeasureKind.UNITS, None))
+    return [exp.GTE(this=exp.column(f"m{number}", quoted=True), expression=exp.Literal.number(least))]
 
 
 def _released(table: str, found: Measures, tree: exp.Select) -> exp.Expr:
@@ -105,7 +120,8 @@ def _projections(tree: exp.Select, writer: _Writer) -> tuple[list[exp.Expr], tup
         projections.append(exp.alias_(body, name, quoted=True))
         if error is not None:
             errors.append(exp.alias_(error, hidden, quoted=True))
-        outputs.append(Output(name, _role(body, error), hidden if error is not None else None))
+        role = role_of_bound(body) or _role(body, error)
+        outputs.append(Output(name, role, hidden if error is not None else None))
     writer.output = None
     return projections + errors, tuple(outputs)
 
@@ -130,6 +146,8 @@ class _Writer:
         keys = self.measures.node.keys
         if is_aggregate(tree) or isinstance(tree, exp.Filter):
             return self._aggregate(tree)
+        if is_bound(tree):
+            return self._bound(tree)
         if isinstance(tree, exp.Window):
             raise refusal("unsupported-syntax", "Window functions run on results.", tree, hint(tree))
         if isinstance(tree, _CONSTANTS):
@@ -162,6 +180,16 @@ class _Writer:
         if len(columns) == 2:  # noqa: PLR2004  # a mean
             return exp.Paren(this=exp.Div(this=total, expression=_not_zero(count)))
         return _spread(call, total, count, columns[2])
+
+    def _bound(self, tree: exp.Expr) -> exp.Expr:
+        """An end of the interval of a column of this SELECT, or of what is written in its place."""
+        inner = tree.this
+        if isinstance(inner, exp.Column) and (inner.table or inner.name.lower() not in self.aliases):
+            reason = f"{inner.sql()[:100]} is no alias in this SELECT."
+            known = ", ".join(list(self.aliases)[:10])
+            raise refusal("unknown-alias", reason, tree, f"There are {known}." if known else "Give a column an alias.")
+        estimate = self._name(inner) if isinstance(inner, exp.Column) else self.write(inner)
+        return bound(tree, estimate, standard_error(estimate))
 
     def _name(self, tree: exp.Column) -> exp.Expr:
         name = str(tree.name).lower()

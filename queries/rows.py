@@ -8,7 +8,8 @@ from decimal import Decimal
 
 from sqlglot import exp
 
-from queries.parse import DIALECT, refusal
+from queries.intervals import bound, is_bound, role_of_bound
+from queries.parse import DIALECT, refusal, walk
 
 Sources = dict[str, tuple["Output", ...]]
 ROWS_LIMIT = 3_000  # nodes
@@ -95,7 +96,7 @@ def projections_of(
     errors: list[exp.Expr] = []
     for projection, projection_name in zip(trees, names, strict=True):
         for tree, name, origin in _expanded(projection, projection_name, sources):
-            role, error = "derived", None
+            role, error = role_of_bound(tree) or "derived", None
             if origin is not None:
                 role = origin[1].role
                 if origin[1].error is not None and keep_errors:
@@ -105,6 +106,23 @@ def projections_of(
             written.append(exp.alias_(tree, name, quoted=True))
             outputs.append(Output(name, "derived" if role == "estimate" and error is None else role, error))
     return written + errors, tuple(outputs)
+
+
+def with_bounds(tree: exp.Select, sources: Sources) -> None:
+    """Write the ends of intervals in a SELECT over released rows out, subqueries left out.
+
+    They are of columns that pass through unchanged: the hidden standard error goes along. Raises QueryNotPrivateError
+    where there is none.
+    """
+    aliases = {part.alias.lower(): part.this for part in tree.expressions if isinstance(part, exp.Alias)}
+    parts = [*tree.expressions, *(tree.args.get(name) for name in ("where", "having", "qualify", "order", "group"))]
+    for node in [node for part in parts if part is not None for node in walk(part) if is_bound(node)]:
+        inner = node.this
+        named = isinstance(inner, exp.Column) and not inner.table and inner.name.lower() in aliases
+        column = aliases[inner.name.lower()] if named else inner
+        table, output = _origin(column, sources) or ("", Output("", "derived"))
+        error = exp.column(output.error, table=table, quoted=True) if output.error is not None else None
+        node.replace(bound(node, column, error))
 
 
 def name_of(projection: exp.Expr) -> str:
@@ -141,8 +159,8 @@ def check_answer_names(outputs: tuple[Output, ...], tree: exp.Expr) -> None:
     """Refuse an answer in which a column is called as a bound of an estimate: one of the two would be lost."""
     names = {output.name for output in outputs}
     for output in outputs:
-        for bound in BOUNDS if output.error is not None else ():
-            if (name := f"{output.name}_{bound}") in names:
+        for end in BOUNDS if output.error is not None else ():
+            if (name := f"{output.name}_{end}") in names:
                 reason = f"{name[:100]} is what the answer calls a bound of {output.name[:100]}."
                 raise refusal("duplicate-column", reason, tree, hint="Give one another alias.")
 

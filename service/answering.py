@@ -29,9 +29,11 @@ from queries.errors import (
     ReleaseFailedError,
     SqlSyntaxError,
 )
-from queries.planner import PlannedNode, QueryPlan, options_of, plan, price
+from queries.options import options_of, price_of
+from queries.planner import PlannedNode, PriceOf, QueryPlan, plan, price
 from queries.postprocess import answer_columns, answer_rows, empty_table, statement_tables, stored_table
 from queries.schema import Schema
+from queries.stated import Question
 from queries.targets import Target, most_epsilon, rho_for
 from queries.vault import Snapshot
 from queries.worker_process import WorkerProcess
@@ -259,16 +261,20 @@ class Answering:
 
     def _plan(self, snapshot: Snapshot, request: QueryRequest) -> QueryPlan:
         """The plan of a request: a pure function of the request and the snapshot's public facts."""
-        schema = Schema(snapshot.policy, request.purpose)
-        options, size_of = options_of(request.options), self._engines.of(snapshot).domain_size
-        key = (snapshot.id, request.sql, repr(sorted(request.params.items())), request.purpose, repr(options))
+        schema, size_of = Schema(snapshot.policy, request.purpose), self._engines.of(snapshot).domain_size
+        options = options_of(request.options)
+        asked = (request.sql, repr(sorted(request.params.items())), repr(options))
+        key = (snapshot.id, *asked, request.purpose)
 
-        def plan_at(rho_nano: int) -> QueryPlan:
-            return self._plans.get(
-                (*key, rho_nano), lambda: plan(request.sql, request.params, schema, rho_nano, options, size_of)
-            )
+        def plan_at(rho_nano: int | PriceOf) -> QueryPlan:
+            return plan(request.sql, request.params, schema, rho_nano, options, size_of)
 
-        return plan_at(_rho_nano(request, schema, plan_at))
+        def remembered_at(rho_nano: int) -> QueryPlan:
+            return self._plans.get((*key, rho_nano), lambda: plan_at(rho_nano))
+
+        priced = (request.epsilon, request.rho, request.max_epsilon, request.target)
+        price_in = _price_in(request, schema, remembered_at)
+        return self._plans.get((*key, priced), lambda: plan_at(price_in))
 
     def _snapshot(self, dataset: str) -> Snapshot:
         snapshot = self._catalogue.snapshot(dataset)
@@ -344,11 +350,19 @@ def _releases(question: _Question, tables: Mapping[str, bytes]) -> tuple[StoredR
     )
 
 
-def _rho_nano(request: QueryRequest, schema: Schema, plan_at: Callable[[int], QueryPlan]) -> int:
-    """The price of a request: as it is given, or as its target needs."""
-    if request.target is not None:
+def _price_in(request: QueryRequest, schema: Schema, plan_at: Callable[[int], QueryPlan]) -> PriceOf:
+    """The price of a request: as its body or its statement gives it, or as its target needs."""
+
+    def price_of_question(question: Question) -> int:
+        epsilon, rho = price_of(question, request.epsilon, request.rho)
+        if request.target is None:
+            return price(schema, epsilon, rho, request.max_epsilon)
+        if epsilon is not None or rho is not None:
+            reason = "The statement states a price, and the request a target."
+            raise QueryNotPrivateError("option-conflict", reason, hint="State one of the two.", line=1, column=1)
         return rho_for(request.target, plan_at, schema, request.max_epsilon)
-    return price(schema, request.epsilon, request.rho, request.max_epsilon)
+
+    return price_of_question
 
 
 def _node_documents(question: _Question) -> list[dict[str, object]]:

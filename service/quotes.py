@@ -18,10 +18,11 @@ from budgets.ledger import Balance, StoredRelease
 from budgets.privacy_loss import PrivacyLoss
 from queries.clipping import clippings
 from queries.expected import ExpectedError, Span, Unknown
+from queries.intervals import CONFIDENCE
 from queries.key_sources import key_sources
 from queries.plan import WEIGHT_ONE
 from queries.planner import PlannedNode, QueryPlan
-from queries.postprocess import CONFIDENCE, half_width
+from queries.postprocess import half_width
 from queries.schema import Schema
 from queries.targets import Target, largest_error
 from queries.vault import Snapshot

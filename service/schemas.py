@@ -20,7 +20,9 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
+from typing_extensions import TypedDict
 
+from queries.parameters import ITEMS_LIMIT, TYPES
 from queries.targets import Target
 
 SQL_BYTES_MAX: Final = 16 * 1024
@@ -103,6 +105,12 @@ def _ordered(bounds: list[Fraction]) -> list[Fraction]:
     return bounds
 
 
+def _known_type(name: str) -> str:
+    if name.upper() not in TYPES:
+        raise ValueError(f"must be one of {', '.join(TYPES)}")
+    return name.upper()
+
+
 _NUMBER_SCHEMA: Final = {"type": "number", "exclusiveMinimum": 0}
 _STRING_SCHEMA: Final = {"type": "string", "pattern": r"^[0-9]{1,7}(\.[0-9]{1,9})?$"}
 _as_text = PlainSerializer(str, return_type=str)
@@ -155,13 +163,27 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
 OutputName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Bounds = Annotated[list[Number], Field(min_length=2, max_length=2), AfterValidator(_ordered)]
 Whole = Annotated[int, Field(ge=1, le=100_000)]
-Parameter = (
+ParameterName = Annotated[str, StringConstraints(pattern=r"^([a-z_][a-z0-9_]{0,62}|[1-9][0-9]{0,2})$")]
+Scalar = (
     bool
     | Annotated[int, Field(ge=-_INT64, lt=_INT64)]
     | Annotated[Decimal, AfterValidator(_moderate), WithJsonSchema({"type": "number"})]
     | Annotated[str, StringConstraints(max_length=1_000)]
     | None
 )
+Scalars = Annotated[list[Scalar], Field(min_length=1, max_length=ITEMS_LIMIT)]
+
+
+class TypedParameter(TypedDict):
+    """A value, or a list of values, of a stated type."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)  # type: ignore[misc]  # Pydantic's own way.
+
+    type: Annotated[str, Field(json_schema_extra={"enum": list(TYPES)}), AfterValidator(_known_type)]
+    value: Scalar | Scalars
+
+
+Parameter = Scalar | Scalars | TypedParameter
 
 
 class Strict(BaseModel):
@@ -180,7 +202,8 @@ class QueryOptions(Strict):
     l2_bound: dict[OutputName, Magnitude] | None = Field(
         default=None, max_length=100, description="L2 norm of one unit's vector of group values, in the column's units."
     )
-    group_selection_strategy: Literal["PUBLIC_GROUPS", "THRESHOLD"] | None = None
+    group_selection_strategy: Literal["PUBLIC_GROUPS", "THRESHOLD", "LAPLACE_THRESHOLD"] | None = None
+    privacy_unit_column: Name | None = Field(default=None, description="Only a check: it has to be the policy's.")
 
 
 class TargetBody(Strict):
@@ -205,8 +228,11 @@ class QueryBody(Strict):
         description="One SELECT statement, at most 16 KiB.",
         examples=["SELECT week, SUM(amount) AS spend FROM purchases GROUP BY week"],
     )
-    params: dict[Name, Parameter] = Field(
-        default_factory=dict, max_length=100, description="Values of `$name` in the SQL."
+    params: dict[ParameterName, Parameter] = Field(
+        default_factory=dict,
+        max_length=100,
+        description="Values of `$name`, `:name` or `@name` in the SQL, and of each `?` by its number; lists after IN.",
+        examples=[{"day": {"type": "DATE", "value": "2017-11-24"}, "stores": [3, 7]}],
     )
     epsilon: Price | None = Field(default=None, description="Price of the whole query; or give rho, or target.")
     rho: Price | None = Field(default=None, description="Price in zCDP's rho; or give epsilon, or target.")

@@ -11,7 +11,7 @@ from queries.parse import refusal
 from queries.plan import BOOLEAN, DATE, DOUBLE, INTEGER, NULL, SCALE_LIMIT, VARCHAR, Kind, Literal, Type
 
 INT64_LIMIT = 1 << 63
-_NUMBER_LIMIT = Decimal(10) ** 30
+_DIGITS_LIMIT = 30  # before the point
 
 
 def exact_type(scale: int) -> Type:
@@ -40,7 +40,7 @@ def number(text: str, node: exp.Expr) -> Literal:
     except InvalidOperation:
         hint = "Write numbers without quotes. Texts go with texts: CAST makes one of a number."
         raise refusal("type-mismatch", "This text is not a number.", node, hint) from None
-    if not value.is_finite() or value.copy_abs() >= _NUMBER_LIMIT:  # abs() itself raises far beyond the limit
+    if not value.is_finite() or value.adjusted() >= _DIGITS_LIMIT:
         raise refusal("number-out-of-range", "This number is out of range.", node)
     value = value.normalize()
     scale = max(0, -int(value.as_tuple().exponent))

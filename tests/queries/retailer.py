@@ -137,9 +137,10 @@ class Retailer:
         return pa.ipc.open_stream(body).read_all()
 
     def oracle(self, statement: Statement) -> list[Row]:
-        """What plain DuckDB says to the statement as it stands."""
+        """What plain DuckDB says to the statement as it stands, or to what it is in DuckDB's SQL."""
         with self.plain.cursor() as cursor:
-            cursor.execute(statement.sql, statement.params or None)
+            plain = statement.facts.get("plain")
+            cursor.execute(plain or statement.sql, None if plain else statement.params or None)
             names = [str(column[0]).lower() for column in cursor.description or []]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 

@@ -16,6 +16,7 @@ from sqlglot import exp
 from queries.intervals import is_measure, standard_error
 from queries.postprocess import answer_rows
 from queries.rows import Output
+from tests.queries.retailer import Retailer, Statement
 
 VALUES = (20_000.0, 700.0, -3_000.0)
 ERRORS = (35.0, 4.0, 11.0)
@@ -137,3 +138,56 @@ def test_the_expression_is_not_changed() -> None:
         tree = _tree(text)
         standard_error(tree)
         assert tree == _tree(text)
+
+
+_ENDS = "DP_INTERVAL_LOW(x) AS low, DP_INTERVAL_HIGH(x) AS high"
+_BY_PIECES = "FROM lines GROUP BY pieces"
+ASKED = {
+    "of groups": f"SELECT pieces, SUM(amount) AS x, {_ENDS} {_BY_PIECES}",
+    "of decimals": f"SELECT ticket, SUM(discount) AS X, {_ENDS} FROM lines GROUP BY ticket",
+    "of a mean": f"SELECT pieces, AVG(amount) AS x, {_ENDS.replace('HIGH(x', 'HIGH(AVG(amount), 0.95')} {_BY_PIECES}",
+    "of a ratio": f"SELECT day, 100 * SUM(amount) / COUNT(*) AS x, {_ENDS} FROM lines GROUP BY day",
+    "of a spread": f"SELECT pieces, STDDEV(amount) AS x, {_ENDS} {_BY_PIECES}",
+    "of a median": f"SELECT product_id, MEDIAN(pieces) AS x, {_ENDS} FROM lines GROUP BY product_id",
+    "of subtotals": f"SELECT pieces, COUNT(*) AS x, {_ENDS} FROM lines GROUP BY ROLLUP (pieces)",
+    "of a subquery": (
+        f"WITH t AS (SELECT pieces, SUM(amount) - COUNT(*) AS n {_BY_PIECES}) "
+        f"SELECT n AS x, {_ENDS.replace('HIGH(x', 'HIGH(t.n')} FROM t ORDER BY DP_INTERVAL_LOW(n)"
+    ),
+    "passed on": (
+        f"SELECT x, low, high FROM (SELECT pieces, COUNT(*) AS x, {_ENDS} {_BY_PIECES} "
+        "HAVING DP_INTERVAL_HIGH(x) > -1e9 ORDER BY DP_INTERVAL_LOW(x) DESC) AS t"
+    ),
+}
+
+
+@pytest.mark.parametrize("sql", ASKED.values(), ids=ASKED)
+def test_the_ends_that_are_asked_for_are_the_answers_own_to_the_digit(sql: str, retailer: Retailer) -> None:
+    plan = retailer.plan(Statement("", sql))
+    assert {column.name: column.role for column in plan.columns} | {
+        "low": "lower",
+        "high": "upper",
+        "x": "estimate",
+    } == {column.name: column.role for column in plan.columns}
+    answers = [answer_rows(plan.columns, retailer.released(plan)) for _ in range(5)]  # the noise is real
+    rows = [row for answer in answers for row in answer]
+    assert [(row["low"], row["high"]) for row in rows] == [(row["x_lower"], row["x_upper"]) for row in rows]
+    assert any(isinstance(row["low"], float) for row in rows)
+
+
+def test_another_confidence_is_another_quantile(retailer: Retailer) -> None:
+    sql = "SELECT COUNT(*) AS x, DP_INTERVAL_LOW(x, 0.5) AS low, DP_INTERVAL_HIGH(x, 0.999) AS high FROM lines"
+    plan = retailer.plan(Statement("", sql))
+    (row,) = answer_rows(plan.columns, retailer.released(plan))
+    x, error, low, high = (float(str(row[name])) for name in ("x", "x_standard_error", "low", "high"))
+    assert stats.norm.cdf((high - x) / error) - stats.norm.cdf((x - high) / error) == pytest.approx(0.999, abs=1e-9)
+    assert stats.norm.cdf((x - low) / error) - stats.norm.cdf((low - x) / error) == pytest.approx(0.5, abs=1e-9)
+
+
+def test_rows_are_chosen_and_ordered_by_the_ends_of_intervals(retailer: Retailer) -> None:
+    rest = "HAVING DP_INTERVAL_LOW(x) > 0 ORDER BY DP_INTERVAL_HIGH(x)"
+    plan = retailer.plan(Statement("", f"SELECT pieces, COUNT(*) AS x {_BY_PIECES} {rest}"))
+    rows = answer_rows(plan.columns, retailer.released(plan))
+    ends = [(float(str(row["x_lower"])), float(str(row["x_upper"]))) for row in rows]
+    assert all(low > 0 for low, _ in ends)
+    assert ends == sorted(ends, key=lambda end: end[1])

@@ -12,15 +12,16 @@ from hypothesis import strategies as st
 from sqlglot import exp
 
 from queries.errors import QueryNotPrivateError, SqlSyntaxError
+from queries.parameters import TEXT_LIMIT
 from queries.parse import (
     LITERALS_LIMIT,
     NESTING_LIMIT,
-    PARAMETER_LIMIT,
     SQL_BYTES_LIMIT,
     TOKENS_LIMIT,
     parse,
     position,
 )
+from queries.stated import read
 from tests.queries.retailer import Statement, statements
 
 TOO_LARGE = {
@@ -180,7 +181,7 @@ def test_a_parameter_is_a_value_and_nothing_else(value: object, text: str) -> No
         Decimal("Infinity"),
         "a\0",
         "\ud800",
-        "a" * (PARAMETER_LIMIT + 1),
+        "a" * (TEXT_LIMIT + 1),
         [1],
         {},
         b"a",
@@ -195,6 +196,13 @@ def test_what_is_no_simple_value_is_no_parameter(value: object) -> None:
 def test_parameters_are_named_or_numbered() -> None:
     assert parse("SELECT ?, ?", {"1": 5, "2": 6}).sql() == "SELECT 5, 6"
     assert parse("SELECT $a, $b, $a", {"a": 5, "b": 6}).sql() == "SELECT 5, 6, 5"
+
+
+def test_parameters_without_a_name_are_numbered_as_they_are_read() -> None:
+    sql = "SELECT ?, (SELECT a FROM t WHERE b = (1 + (2 * ?))) FROM u WHERE c IN ? AND d < ?"
+    given = {"1": 5, "2": 6, "3": [7, 8], "4": 9}
+    plain = "SELECT 5, (SELECT a FROM t WHERE b = (1 + (2 * 6))) FROM u WHERE c IN (7, 8) AND d < 9"
+    assert parse(sql, given).sql(dialect="duckdb") == plain
 
 
 @pytest.mark.parametrize(("sql", "params"), [("SELECT $a", {}), ("SELECT 1", {"a": 1}), ("SELECT ?", {"2": 1})])
@@ -216,5 +224,5 @@ def test_the_place_of_nothing_is_unknown() -> None:
 
 @pytest.mark.parametrize("statement", statements("accepted"), ids=lambda statement: statement.name)
 def test_an_accepted_statement_means_the_same_after_it_was_written_out(statement: Statement) -> None:
-    tree = parse(statement.sql, statement.params)
+    tree = read(statement.sql, statement.params).tree
     assert parse(tree.sql(dialect="duckdb"), {}).sql(dialect="duckdb") == tree.sql(dialect="duckdb")

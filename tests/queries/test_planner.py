@@ -19,6 +19,7 @@ from tests.queries.retailer import POLICY, SCHEMA, Statement, blocks, planned
 
 SPELLINGS = blocks("spellings.sql")
 DIFFERENT = blocks("different.sql")
+STATED = blocks("stated.sql")
 DELTA = POLICY.budget.conversion_delta
 
 
@@ -35,6 +36,23 @@ def test_spellings_of_one_question_share_a_release(question: Statement) -> None:
 def test_different_questions_have_different_releases(pair: Statement) -> None:
     one, other = pair.sql.split(";")
     assert set(_digests(one)).isdisjoint(_digests(other))
+
+
+@pytest.mark.parametrize("question", STATED, ids=lambda question: question.name)
+def test_options_in_the_text_and_in_the_request_are_one_question(question: Statement) -> None:
+    stated, plain = question.sql.split(";")
+    beside = question.options if "both" in question.facts else {}
+    one, other = planned(stated, {}, beside), planned(plain, {}, question.options)
+    assert [node.aggregation for node in one.nodes] == [node.aggregation for node in other.nodes]
+    assert (one.sql, one.columns) == (other.sql, other.columns)
+
+
+@pytest.mark.parametrize("question", STATED, ids=lambda question: question.name)
+def test_what_is_stated_makes_another_question(question: Statement) -> None:
+    """So that the test above says something."""
+    stated, plain = question.sql.split(";")
+    if "HAVING" not in plain:
+        assert _digests(stated) != _digests(plain)
 
 
 def test_there_are_enough_spellings_and_questions() -> None:

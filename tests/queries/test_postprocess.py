@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from queries.errors import PostprocessError
+from queries.intervals import CONFIDENCE
 from queries.plan import WEIGHT_ONE, Kind
 from queries.planner import PlannedNode
 from queries.postprocess import (
-    CONFIDENCE,
     answer_columns,
     answer_rows,
     empty_table,

@@ -83,7 +83,7 @@ def rows() -> Iterator[duckdb.DuckDBPyConnection]:
 def _outside(connection: duckdb.DuckDBPyConnection, tree: Expression, *where: Expression) -> str | None:
     """The values of the tree that are outside its range, in words."""
     values = Ranges.over(Relation(_T, (), where), SCHEMA).of(tree)
-    condition = " AND ".join(map(emit._sql, where)) or "TRUE"
+    condition = " AND ".join(map(emit.sql_of, where)) or "TRUE"
     sql = emit.sql_of(tree)
     found = connection.execute(f"SELECT min({sql}), max({sql}) FROM t AS s0 WHERE {condition}").fetchone()
     ends = [day_number(end) if isinstance(end, date) else end for end in found or () if end is not None]

@@ -356,3 +356,88 @@ def test_a_public_value_that_cannot_be_shown_is_told_and_stored(world: World) ->
     assert answered.outcome.status == 422
     assert json.loads(answered.outcome.body)["detail"].startswith("x holds a date outside")
     assert world.diary.steps == ["reuse"]
+
+
+IN_TEXT = "SELECT WITH DIFFERENTIAL_PRIVACY OPTIONS({}) COUNT(*) AS n, SUM(pieces) AS s FROM lines"
+IN_BODY = "SELECT COUNT(*) AS n, SUM(pieces) AS s FROM lines"
+
+
+@pytest.mark.parametrize(
+    ("options", "changes", "other"),
+    [
+        ("epsilon = 0.02", {"epsilon": None}, {"epsilon": Fraction(2, 100)}),
+        ("epsilon = 0.02", {"epsilon": Fraction(2, 100)}, {"epsilon": Fraction(2, 100)}),
+        ("rho = 0.0001", {"epsilon": None}, {"epsilon": None, "rho": Fraction(1, 10_000)}),
+        ("delta = 1e-6", {"epsilon": Fraction(3, 100)}, {"epsilon": Fraction(3, 100)}),
+        ("delta = NULL", {"epsilon": None}, {"epsilon": None}),
+    ],
+)
+def test_a_price_in_the_text_is_the_price_in_the_request(
+    world: World, options: str, changes: dict[str, Any], other: dict[str, Any]
+) -> None:
+    own = {"reuse": "never", "max_epsilon": Fraction(2)}
+    stated = world.answering.quote(ANALYST, world.request(IN_TEXT.format(options), **own, **changes))
+    plain = world.answering.quote(ANALYST, world.request(IN_BODY, **own, **other))
+    assert stated.cost == plain.cost
+    assert stated.releases == plain.releases
+
+
+def test_one_statement_at_two_prices_is_planned_twice(world: World) -> None:
+    """A plan that is remembered is one of the same request: the text alone is not all of it."""
+    sql = IN_TEXT.format("delta = 1e-6")
+    costs = [
+        world.answering.quote(ANALYST, world.request(sql, reuse="never", **changes)).cost
+        for changes in ({}, {"epsilon": Fraction(2, 100)}, {"epsilon": None, "rho": Fraction(1, 10_000)}, {})
+    ]
+    assert costs[0] == costs[3]
+    assert len({json.dumps(cost) for cost in costs}) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "changes", "code"),
+    [
+        ("epsilon = 0.02", {"epsilon": Fraction(3, 100)}, "option-conflict"),
+        ("epsilon = 0.02", {"epsilon": None, "rho": Fraction(1, 100)}, "option-conflict"),
+        ("rho = 0.02, epsilon = 0.02", {"epsilon": None}, "option-conflict"),
+        ("epsilon = 1", {"epsilon": None, "max_epsilon": Fraction(1, 2)}, "max-epsilon-exceeded"),
+        ("epsilon = 3", {"epsilon": None}, "max-epsilon-exceeded"),
+        ("epsilon = NaN", {"epsilon": None}, "unknown-option"),
+        ("max_groups_contributed = 3", {"options": {"max_groups_contributed": 4}}, "option-conflict"),
+    ],
+)
+def test_a_price_that_cannot_be_is_refused_and_moves_no_money(
+    world: World, options: str, changes: dict[str, Any], code: str
+) -> None:
+    before = world.spent()
+    for _ in range(2):  # nothing of a refusal is remembered as a plan
+        with pytest.raises((QueryNotPrivateError, PriceError)) as refused:
+            world.answer(IN_TEXT.format(options), **changes)
+        assert getattr(refused.value, "code", None) == code
+    assert (world.spent(), world.diary.steps) == (before, [])
+
+
+def test_a_question_in_googles_words_is_answered_and_is_free_in_others(world: World) -> None:
+    stated = (
+        "SELECT WITH DIFFERENTIAL_PRIVACY OPTIONS(epsilon = 0.05, max_groups_contributed = 3, "
+        "privacy_unit_column = household_id) `pieces`, "
+        "SUM(amount, contribution_bounds_per_group => (@low, 40)) AS s, DP_INTERVAL_LOW(s) AS low "
+        "FROM lines WHERE product_id IN UNNEST(@some) AND day >= @day GROUP BY pieces ORDER BY DP_INTERVAL_HIGH(s)"
+    )
+    day = {"type": "DATE", "value": "2026-01-10"}
+    params: dict[str, Any] = {"low": -40, "some": list(range(1, 40)), "day": day}
+    first = document(world.answer(stated, epsilon=None, params=params))
+    assert all(row["low"] == row["s_lower"] for row in first["rows"])
+    assert [column["role"] for column in first["columns"] if column["name"] in ("s", "low")] == ["estimate", "lower"]
+    assert first["receipt"]["sql"] == stated
+    where = f"day >= '2026-01-10' AND product_id IN ({', '.join(map(str, range(1, 40)))})"
+    second = document(
+        world.answer(
+            f"SELECT pieces, SUM(amount) AS s FROM lines WHERE {where} GROUP BY 1",
+            epsilon=Fraction(5, 100),
+            options={
+                "max_groups_contributed": 3,
+                "contribution_bounds_per_group": {"s": [Fraction(-40), Fraction(40)]},
+            },
+        )
+    )
+    assert second["cost"] == {**second["cost"], "rho": "0", "reused_from": first["id"]}

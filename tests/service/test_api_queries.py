@@ -210,6 +210,16 @@ def test_a_quote_takes_one_request_of_the_rate(settings: Settings, logs: Any) ->
     assert statuses == [200, 200, 200, 429]
 
 
+def test_parameters_of_stated_types_and_lists_reach_answering_exactly(harness: Harness) -> None:
+    params: dict[str, Any] = {"day": {"type": "DATE", "value": "2017-01-31"}, "1": [1, "x", None], "b": True}
+    assert harness.ask(params=params, options={"privacy_unit_column": "household_id"}).status_code == 201
+    request = harness.answering.requests[0]
+    assert request.params == params
+    assert request.options == {"privacy_unit_column": "household_id"}
+    for wrong in ({"type": "JSON", "value": 1}, {"type": "DATE"}, [], [[1]], {"a": 1}):
+        harness.problem(harness.ask(str(wrong), params={"a": wrong}), "invalid-request")
+
+
 def test_the_history_is_paged_newest_first(harness: Harness) -> None:
     ids = [harness.ask(str(number)).json()["id"] for number in range(5)]
     first = harness.send("GET", "/v1/queries?limit=3").json()

@@ -98,7 +98,12 @@ def test_a_price_that_is_none_is_refused(member: str, text: str) -> None:
         {"sql": "x" * (SQL_BYTES_MAX + 1)},
         {"sql": "ö" * (SQL_BYTES_MAX // 2 + 1)}, {"dataset": "Journey"}, {"dataset": "../etc"}, {"dataset": ""},
         {"dry_run": 1}, {"dry_run": "true"}, {"reuse": "always"}, {"purpose": ""}, {"purpose": "x" * 201},
-        {"params": []}, {"params": {"a": []}}, {"params": {"a b": 1}}, {"params": {"a": 2**63}},
+        {"params": []}, {"params": {"a": []}}, {"params": {"a": [[1]]}}, {"params": {"a": [1] * 1001}},
+        {"params": {"0": 1}}, {"params": {"A": 1}}, {"params": {"a": {"type": "DATE"}}}, {"params": {"a": {}}},
+        {"params": {"a": {"type": "JSON", "value": 1}}}, {"params": {"a": {"type": "DATE", "value": 1, "x": 1}}},
+        {"params": {"a": {"type": "DATE", "value": {"type": "DATE", "value": 1}}}},
+        {"params": {"a": ["x" * 1001]}}, {"options": {"privacy_unit_column": "A b"}}, {"params": {"a b": 1}},
+        {"params": {"a": 2**63}},
         {"params": {"a": "x" * 1001}}, {"params": {"a": Decimal("1e999999999")}},
         {"params": {f"p{n}": n for n in range(101)}}, {"options": []}, {"options": {"unknown": 1}},
         {"options": {"max_groups_contributed": 0}}, {"options": {"max_groups_contributed": True}},
@@ -114,6 +119,11 @@ def test_what_is_not_in_the_schema_is_refused(members: dict[str, object]) -> Non
         body(**members)
 
 
+def test_parameters_are_passed_on_as_they_are() -> None:
+    params = {"a": {"value": ["2017-01-31", None], "type": "date"}, "1": [1, Decimal("2.5"), "x", True], "b": None}
+    assert body(params=params).params == {**params, "a": {"type": "DATE", "value": ["2017-01-31", None]}}
+
+
 @pytest.mark.parametrize("member", ["dataset", "sql"])
 def test_dataset_and_sql_are_needed(member: str) -> None:
     with pytest.raises(ValidationError):
@@ -127,7 +137,10 @@ def test_the_digest_tells_questions_apart_and_nothing_else() -> None:
         body(), body(sql="SELECT 1"), body(epsilon=1), body(rho=1), body(max_epsilon=1), body(reuse="never"),
         body(purpose="a"),
         body(params={"a": 1}), body(params={"a": "1"}), body(params={"a": True}), body(params={"a": None}),
-        body(params={"a": "None"}), body(params={"a": Decimal(1)}),
+        body(params={"a": "None"}), body(params={"a": Decimal(1)}), body(params={"a": [1]}), body(params={"a": ["1"]}),
+        body(params={"a": {"type": "INT64", "value": 1}}), body(params={"a": {"type": "INT64", "value": "1"}}),
+        body(params={"a": {"type": "FLOAT64", "value": 1}}), body(params={"a": {"type": "INT64", "value": [1]}}),
+        body(params={"1": 1}), body(options={"privacy_unit_column": "a"}),
         body(options={"max_groups_contributed": 1}),
         body(options={"l2_bound": {"a": 1}}), body(dataset="other"), body(target={"error": 1}),
         body(target={"error": 2}), body(target={"error": 1, "confidence": "0.9"}),

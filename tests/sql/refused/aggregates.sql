@@ -216,16 +216,16 @@ SELECT APPROX_QUANTILES(amount, 4) AS q FROM lines
 SELECT PERCENTILE_CONT(0.9) WITHIN GROUP (ORDER BY amount, pieces) AS q FROM lines
 
 -- name: a quantile of nothing below
--- expect: type-mismatch 1:22 hint
+-- expect: type-mismatch 1:8 hint
 -- instead: SELECT QUANTILE_CONT(amount, 0.9) AS q FROM lines
 SELECT QUANTILE_CONT(amount, 0) AS q FROM lines
 
 -- name: a quantile of more than all
--- expect: type-mismatch 1:22 hint
+-- expect: type-mismatch 1:8 hint
 SELECT QUANTILE_CONT(amount, 1.5) AS q FROM lines
 
 -- name: a quantile by a column
--- expect: type-mismatch 1:22 hint
+-- expect: type-mismatch 1:8 hint
 SELECT QUANTILE_CONT(amount, pieces) AS q FROM lines
 
 -- name: a quantile of a text
@@ -267,5 +267,5 @@ SELECT day, MEDIAN(amount) AS m FROM lines GROUP BY ROLLUP (day)
 SELECT COUNT(*) AS n FROM (SELECT household_id, MEDIAN(amount) AS m FROM lines GROUP BY household_id) AS t
 
 -- name: a quantile in the order of something else
--- expect: unsupported-syntax 1:22 hint
+-- expect: unsupported-syntax 1:8 hint
 SELECT QUANTILE_CONT(amount, 0.9 ORDER BY pieces) AS q FROM lines

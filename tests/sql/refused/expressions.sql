@@ -299,3 +299,7 @@ SELECT COUNT(*) AS n FROM lines WHERE day > '2026-02-01' AND pieces
 -- name: the ceiling of nothing
 -- expect: unsupported-expression 1:18 hint
 SELECT CEIL() AS k, COUNT(*) AS n FROM lines GROUP BY k
+
+-- name: a number beyond all that can be computed with
+-- expect: number-out-of-range 1:48 hint
+SELECT COUNT(*) AS n FROM lines WHERE amount > 1e9999999

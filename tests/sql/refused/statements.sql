@@ -142,12 +142,12 @@ SELECT * FROM products FOR UPDATE
 SELECT * INTO x FROM products
 
 -- name: a parameter without a value
--- expect: unknown-parameter 1:39 hint
+-- expect: unknown-parameter 1:48 hint
 -- instead: SELECT COUNT(*) AS n FROM lines WHERE pieces > 3
 SELECT COUNT(*) AS n FROM lines WHERE pieces > $low
 
 -- name: a positional parameter without a value
--- expect: unknown-parameter 1:39 hint
+-- expect: unknown-parameter 1:48 hint
 SELECT COUNT(*) AS n FROM lines WHERE pieces > ?
 
 -- name: a CTE that is private and unused beside one that is not there

@@ -1,0 +1,355 @@
+"""Drafts of a statement's releases: their keys and bounds are decided first, and their price once it is split."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from fractions import Fraction
+from typing import TypeVar
+
+from queries.aggregates import Asked, Node
+from queries.bounds import contribution_bound
+from queries.domains import Domain, public_keys
+from queries.errors import IllegalPlanError, PriceError, QueryNotPrivateError
+from queries.fan_out import check_fan_out
+from queries.grids import fitted
+from queries.mechanisms import build
+from queries.options import Options
+from queries.parts import Part, Range, range_of, tree_part, values_part
+from queries.plan import (
+    GROUPS_LIMIT,
+    VALUE_LIMIT,
+    WEIGHT_ONE,
+    Aggregation,
+    Axis,
+    Block,
+    Expression,
+    Keys,
+    Measure,
+    MeasureKind,
+    PublicKeys,
+    ThresholdKeys,
+    TopKeys,
+)
+from queries.planned import PlannedMeasure, PlannedNode
+from queries.quantiles import Wanted
+from queries.schema import Schema
+from queries.stated import Bounds, Place
+from queries.summands import ContributionBound
+
+ATTO = 10**18
+DEFAULT_THRESHOLD_SHARE = 100  # a thresholded query takes this part of the thresholds' delta unless it says otherwise
+STATED = "stated"
+_ANY_ROW = (-VALUE_LIMIT, VALUE_LIMIT)
+_NOTHING = Bounds()
+T = TypeVar("T")
+SizeOf = Callable[[Axis], int]
+
+
+class Draft:
+    """One node on its way to a plan: first its keys and bounds, then, once the price is split, the mechanism."""
+
+    def __init__(self, node: Node, schema: Schema, options: Options, size_of: SizeOf) -> None:
+        self._node = node
+        check_fan_out(node.relation, schema, size_of)
+        self._schema = schema
+        self._options = options
+        self._domains = None if options.threshold and node.keys else public_keys(node, schema)
+        self._groups = self._count_groups(size_of)
+        self._top: int | None = None
+        self._top = self._top_keys()
+        self._sources: dict[int, str] = {}  # of the bounds, by measure
+        self._measures: dict[int, Measure] = {}
+        for number, asked in enumerate(node.measures):
+            if asked.additive:
+                with self._at(number):
+                    self._measures[number] = self._measure(number, asked)
+        self._others = self._draft_others()
+
+    @property
+    def parts(self) -> int:
+        """Into how many equal parts of ρ this node's price is divided."""
+        selects_keys = self._domains is None or self._top is not None
+        return len(self._measures) + selects_keys + len(self._others)
+
+    def finish(self, table: str, rho_nano: int) -> list[PlannedNode]:
+        part = rho_nano // self.parts
+        keys, key_numbers = self._keys(part)
+        found = [self._sums(table, keys, key_numbers, part)] if self._measures else []
+        for place, (numbers, other) in enumerate(self._others, start=1):
+            found.append(self._other(f"{table}_{place}", table, key_numbers, other, numbers, part))
+        return found
+
+    def _sums(self, table: str, keys: Keys, key_numbers: tuple[int, ...], part: int) -> PlannedNode:
+        blocks = []
+        for numbers in self._blocks():
+            measures = tuple(self._scaled(self._measures[number], len(numbers)) for number in numbers)
+            blocks.append((Block(measures, part * len(numbers), self._max_groups()), numbers))
+        blocks.sort(key=lambda block: repr(block[0]))
+        with _exactly():
+            aggregation = Aggregation(
+                self._node.relation, keys, tuple(block for block, _ in blocks), self._schema.policy.max_units
+            )
+            mechanism = build(aggregation)
+        order = [number for _, numbers in blocks for number in numbers]
+        planned = tuple(
+            self._planned((number,), measure, scale)
+            for number, measure, scale in zip(order, aggregation.measures, mechanism.scales(), strict=True)
+        )
+        groups = self._groups if self._top is None else self._top
+        return PlannedNode(table, table, aggregation, mechanism, key_numbers, planned, groups)
+
+    def _top_keys(self) -> int | None:
+        """How many keys to choose before they are measured, where that is better than to measure all of them.
+
+        A choice among all keys has noise of deviation π/√6·√(k/8ρ), and noised counts of all of them C/√(2ρ): with half
+        of ρ for each, the choice tells keys apart better where k is below 1.2·C².
+        """
+        count, free = self._node.top, self._options.threshold is None and self._options.max_groups_contributed is None
+        measures = enumerate(self._node.measures)
+        counts = [(n, each) for n, each in measures if each.kind is MeasureKind.UNITS and each.value is None]
+        if not count or not counts or not free or self._domains is None:
+            return None
+        given, declared = self._given(*counts[0]), self._declared(counts[0][1])
+        if given.per_group is not None or any(not each.additive for each in self._node.measures):
+            return None
+        bound = given.l2 or (Fraction(1) if declared is None else declared.l2)
+        worth = 0 < count < (self._groups or 0) and 5 * count < 6 * bound * bound
+        return count if worth else None
+
+    def _at(self, number: int) -> AbstractContextManager[None]:
+        return pointing_at(self._node.places.get(number, self._node.place))
+
+    def _draft_others(self) -> list[tuple[tuple[int, ...], Part]]:
+        """The releases beside the sums, each with the numbers of the measures that it is for: one tree a value."""
+        trees: dict[tuple[Expression | None, Expression, Range], list[int]] = {}
+        found: list[tuple[tuple[int, ...], Part]] = []
+        for number, asked in enumerate(self._node.measures):
+            if asked.fraction is not None:
+                with self._at(number):
+                    trees.setdefault((asked.value, asked.where, self._range(number, asked)), []).append(number)
+            elif not asked.additive:
+                with self._at(number):
+                    found.append(((number,), values_part(self._node.relation, asked, self._measure(number, asked))))
+        for (_, _, values), numbers in trees.items():
+            found.append((tuple(numbers), self._tree(numbers, values)))
+        if found and self._domains is None:
+            raise QueryNotPrivateError(
+                "keys-not-public",
+                "Quantiles and numbers of different values need grouping columns whose values are public.",
+                hint="Group by declared columns, or ask for them in a statement of their own, without these groups.",
+            )
+        cells = max((part.cells for _, part in found), default=1)
+        if cells * (self._groups or 1) > GROUPS_LIMIT:
+            raise _too_many_groups(f"A quantile is made of {cells:,} counts a group, and with them the grouping")
+        return found
+
+    def _tree(self, numbers: list[int], values: Range) -> Part:
+        asked = [self._node.measures[number] for number in numbers]
+        aliases = {number: tuple(sorted(self._node.aliases.get(number, ()))) for number in numbers}
+        wanted = tuple(
+            Wanted(number, each.fraction, aliases[number])
+            for number, each in zip(numbers, asked, strict=True)
+            if each.fraction is not None
+        )
+        names = sorted({name for number in numbers for name in aliases[number]})
+        bounds = {self._given(number, self._node.measures[number]).l2 for number in numbers}
+        stated, declared = _only(bounds, names, asked[0].bounds), self._declared(asked[0])
+        found = declared if stated is None else ContributionBound(stated, STATED)
+        if found is None:
+            raise self._no_bound(numbers[0])
+        self._sources[numbers[0]] = found.source
+        measure = self._checked(Asked(MeasureKind.ROWS, None), max(1, math.ceil(found.l2)), _ANY_ROW, None)
+        return tree_part(self._node.relation, asked[0], wanted, values, measure)
+
+    def _range(self, number: int, asked: Asked) -> Range:
+        """The range of a quantile's grid, in stored units: as stated, or as declared."""
+        stated = self._given(number, asked).per_row
+        if stated is not None:
+            return _clamped(stated, 10**asked.scale)
+        declared = range_of(asked.value, self._node.relation, self._schema)
+        if declared is None:
+            alias = next(iter(sorted(self._node.aliases.get(number, ()))), "alias")
+            raise QueryNotPrivateError(
+                "no-bound",
+                "A quantile needs the range of its values, and none is declared.",
+                hint=f"State it: options.contribution_bounds_per_row {{{alias[:40]}: [lowest, highest]}}.",
+            )
+        return declared
+
+    def _other(
+        self, name: str, table: str, key_numbers: tuple[int, ...], part: Part, numbers: tuple[int, ...], rho_nano: int
+    ) -> PlannedNode:
+        keys = PublicKeys(tuple(domain.key for domain in self._domains or ()))
+        with _exactly():
+            aggregation = part.aggregation(keys, rho_nano, self._schema.policy.max_units)
+            mechanism = build(aggregation)
+        (scale,) = mechanism.scales()
+        measure = self._planned(numbers, part.measure, scale)
+        return PlannedNode(name, table, aggregation, mechanism, key_numbers, (measure,), self._groups, part.tree)
+
+    def _planned(self, numbers: tuple[int, ...], measure: Measure, scale: float) -> PlannedMeasure:
+        number, unit = numbers[0], 10**measure.scale
+        columns = tuple(sorted({alias for each in numbers for alias in self._node.aliases.get(each, ())}))
+        bound, error = Fraction(measure.l2_bound, unit), scale / WEIGHT_ONE / unit
+        return PlannedMeasure(number, columns, measure.kind, measure.scale, bound, error, self._sources[number])
+
+    def _count_groups(self, size_of: SizeOf) -> int | None:
+        if self._domains is None:
+            if self._options.threshold is False:
+                raise QueryNotPrivateError(
+                    "keys-not-public",
+                    "Some grouping columns have no public domain, and PUBLIC_GROUPS was asked for.",
+                    hint="Leave out group_selection_strategy, or group by declared columns.",
+                )
+            return None
+        groups = 1
+        for domain in self._domains:
+            groups *= size_of(domain.key.axis)
+            if groups > GROUPS_LIMIT:
+                raise _too_many_groups("The grouping")
+        return groups
+
+    def _keys(self, part: int) -> tuple[Keys, tuple[int, ...]]:
+        domains: tuple[Domain, ...] | None = self._domains
+        if domains is not None and self._top is not None:
+            return TopKeys(domains[0].key, self._top, part), domains[0].numbers
+        if domains is not None:
+            return PublicKeys(tuple(d.key for d in domains)), tuple(n for d in domains for n in d.numbers)
+        limit = self._schema.policy.budget.delta_for_thresholds
+        delta = limit / DEFAULT_THRESHOLD_SHARE if self._options.delta is None else self._options.delta
+        if not 0 < delta <= limit:
+            raise PriceError("invalid-price", f"delta must be above 0 and at most {float(limit):g} here.")
+        keys = ThresholdKeys(self._node.keys, self._most_groups(), part, max(1, int(delta * ATTO)))
+        return keys, tuple(range(len(self._node.keys)))
+
+    def _most_groups(self) -> int:
+        return self._options.max_groups_contributed or self._schema.policy.max_groups_contributed
+
+    def _max_groups(self) -> int | None:
+        by_group = any(measure.group_bounds is not None for measure in self._measures.values())
+        return self._most_groups() if by_group else self._options.max_groups_contributed
+
+    def _blocks(self) -> list[tuple[int, ...]]:
+        """The measures in groups that share a weight: those of one ratio, however many ratios they are in."""
+        block = {number: number for number in self._measures}
+        for one, other in sorted(self._node.linked):
+            old, new = block[other], block[one]
+            block = {number: new if head == old else head for number, head in block.items()}
+        found = [tuple(n for n in block if block[n] == head) for head in sorted(set(block.values()))]
+        return [tuple(sorted(group, key=lambda n: repr(self._measures[n]))) for group in found]
+
+    def _scaled(self, measure: Measure, width: int) -> Measure:
+        """The measure with its bound widened by √width: the noise of a part of ρ each, one joint clip for all."""
+        bound = math.isqrt(measure.l2_bound**2 * width - 1) + 1
+        return fitted(replace(measure, l2_bound=bound), self._schema.policy.max_units)
+
+    def _measure(self, number: int, asked: Asked) -> Measure:
+        given = self._given(number, asked)
+        declared = self._declared(asked)
+        if declared is None and given == _NOTHING:
+            given = self._of_its_ratio(number)
+        unit = 10**asked.scale
+        rows = _ANY_ROW if given.per_row is None else _clamped(given.per_row, unit)
+        if given.per_group is not None:
+            group = _scaled_pair(given.per_group, unit)
+            groups = min(self._most_groups(), self._groups or GROUPS_LIMIT)
+            bound = math.isqrt(max(abs(group[0]), abs(group[1]), 1) ** 2 * groups - 1) + 1
+            self._sources[number] = STATED
+            return self._checked(asked, bound, rows, group)
+        found = declared if given.l2 is None else ContributionBound(given.l2, STATED)
+        if found is None:
+            raise self._no_bound(number)
+        self._sources[number] = found.source
+        return self._checked(asked, max(1, math.ceil(found.l2 * unit)), rows, None)
+
+    def _declared(self, asked: Asked) -> ContributionBound | None:
+        chosen = self._top if asked.kind is MeasureKind.UNITS else None  # a unit is in no more keys than were chosen
+        return contribution_bound(asked, self._node, self._schema, chosen or self._groups)
+
+    def _given(self, number: int, asked: Asked) -> Bounds:
+        """The bounds that the measure's aggregate states, or the options for it; they have to agree."""
+        options, names, own = self._options, sorted(self._node.bounded.get(number, ())), asked.bounds
+        per_row = options.bounds_per_row if asked.clamped else {}
+        return Bounds(
+            _only({own.per_group, *_of(options.bounds_per_group, names)}, names, own),
+            _only({own.per_row, *_of(per_row, names)}, names, own),
+            _only({own.l2, *_of(options.l2_bounds, names)}, names, own),
+        )
+
+    def _of_its_ratio(self, number: int) -> Bounds:
+        """What is stated of another measure of the same ratio: for the count of a mean that has no bound itself."""
+        others = [one if other == number else other for one, other in self._node.linked if number in (one, other)]
+        found = [self._given(other, self._node.measures[other]) for other in sorted(others)]
+        return next((bounds for bounds in found if bounds != _NOTHING), _NOTHING)
+
+    def _checked(self, asked: Asked, bound: int, rows: tuple[int, int], groups: tuple[int, int] | None) -> Measure:
+        try:
+            return Measure(asked.kind, asked.value, bound, asked.scale, rows, groups)
+        except IllegalPlanError as error:
+            reason, (line, column) = f"This bound cannot be kept: {error}.", asked.bounds.place
+            raise QueryNotPrivateError("bound-out-of-range", reason, line=line, column=column) from None
+
+    def _no_bound(self, number: int) -> QueryNotPrivateError:
+        names = ", ".join(sorted(self._node.aliases.get(number, ()))) or "one of the sums"
+        return QueryNotPrivateError(
+            "no-bound",
+            f"No contribution bound is declared for {names}.",
+            hint="State what one customer may add at most over all groups: SUM(…, l2_bound => number), or "
+            "options.l2_bound {alias: number}.",
+        )
+
+
+@contextmanager
+def pointing_at(place: Place) -> Iterator[None]:
+    """Refusals inside point there, if they point nowhere yet."""
+    try:
+        yield
+    except QueryNotPrivateError as error:
+        if error.line is None:
+            error.line, error.column = place
+        raise
+
+
+def _of(bounds: Mapping[str, T], aliases: list[str]) -> set[T]:
+    return {bounds[alias] for alias in aliases if alias in bounds}
+
+
+def _too_many_groups(what: str) -> QueryNotPrivateError:
+    reason = f"{what} has more than {GROUPS_LIMIT:,} possible keys."
+    hint = "Group by fewer or coarser columns, or narrow them in WHERE."
+    return QueryNotPrivateError("too-many-groups", reason, hint=hint)
+
+
+@contextmanager
+def _exactly() -> Iterator[None]:
+    try:
+        yield
+    except IllegalPlanError as error:
+        raise QueryNotPrivateError("bound-out-of-range", f"This cannot be released exactly: {error}.") from None
+
+
+def _only(values: set[T | None], names: list[str], own: Bounds) -> T | None:
+    """The one value among them, if there is one."""
+    found = values - {None}
+    if len(found) > 1:
+        line, column = own.place
+        reason = f"Two different bounds are stated for {', '.join(names)[:100]}."
+        raise QueryNotPrivateError("option-conflict", reason, hint="State one.", line=line, column=column)
+    return next(iter(found), None)
+
+
+def _scaled_pair(pair: tuple[Fraction, Fraction], unit: int) -> tuple[int, int]:
+    """The pair in minor units, rounded outwards; raises QueryNotPrivateError where it is none."""
+    if pair[0] > pair[1]:
+        raise QueryNotPrivateError("bound-out-of-range", "A lower bound is above its upper bound.")
+    return math.floor(pair[0] * unit), math.ceil(pair[1] * unit)
+
+
+def _clamped(pair: tuple[Fraction, Fraction], unit: int) -> tuple[int, int]:
+    """The pair in minor units, within what a row's value may be."""
+    low, high = _scaled_pair(pair, unit)
+    low = min(max(-VALUE_LIMIT, low), VALUE_LIMIT)
+    return low, max(low, min(VALUE_LIMIT, high))
