@@ -7,6 +7,7 @@ and a refusal to start without either.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ SCHEMA_VERSION: Final = "0001"
 BUSY_TIMEOUT_SECONDS: Final = 30
 WRITES: Final[Mapping[str, bool]] = {"kvitto_writes": True}  # execution option of a connection that will write
 
+_PATIENCE_SECONDS = 5.0
 _SETTINGS: Final[Mapping[str, tuple[str, object]]] = {  # PRAGMA name -> what to ask for, and what to read back
     "busy_timeout": (str(BUSY_TIMEOUT_SECONDS * 1000), BUSY_TIMEOUT_SECONDS * 1000),
     "journal_mode": ("WAL", "wal"),
@@ -71,9 +73,22 @@ def _make_durable(connection: sqlite3.Connection, _: object) -> None:
     """Raises LedgerUnavailableError if SQLite does not take a setting: an in-memory database has no WAL, for one."""
     connection.isolation_level = None  # transactions are begun by `_begin`, not by the driver
     for name, (wanted, expected) in _SETTINGS.items():
-        connection.execute(f"PRAGMA {name} = {wanted}")
+        _patiently(connection, f"PRAGMA {name} = {wanted}")
         if connection.execute(f"PRAGMA {name}").fetchone() != (expected,):
             raise LedgerUnavailableError(f"SQLite does not run with {name} = {wanted}.")
+
+
+def _patiently(connection: sqlite3.Connection, statement: str) -> None:
+    """Execute it, again if need be: who makes a new file a WAL one waits for nobody, whatever the busy timeout says."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            connection.execute(statement)
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(_PATIENCE_SECONDS / 100)
 
 
 def _begin(connection: Connection) -> None:

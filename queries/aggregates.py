@@ -18,6 +18,7 @@ from queries.plan import (
     BOOLEAN,
     DOUBLE,
     INTEGER,
+    MEASURES_LIMIT,
     SCALE_LIMIT,
     TRUE,
     VALUE_LIMIT,
@@ -160,6 +161,9 @@ class Measures:
                     self.node.bounded.setdefault(number, set()).add(output)
         for number in numbers:
             self.node.places.setdefault(number, position(call))
+        if len(self.node.measures) > MEASURES_LIMIT:
+            reason = f"This asks for more than {MEASURES_LIMIT} measures in one release."
+            raise refusal("too-complex", reason, call, hint="Ask for some of them in a statement of their own.")
         self.node.linked.update(pairwise(numbers))
         return tuple(numbers)
 

@@ -98,6 +98,8 @@ _OF_CODE = {
     "number-out-of-range": "Write a number below 1e30.",
     "group-by-ordinal": "Count the columns of the SELECT from 1, or name one.",
     "reserved-name": "Choose another name.",
+    "unknown-option": "“SQL for analysts” lists the options, and what they take.",
+    "bound-out-of-range": "Give the lowest and then the highest value, of the size of what they bound.",
     "unknown-parameter": "Give a value for it in params.",
     "unit-in-expression": "Units are only joined on and counted: COUNT(DISTINCT …).",
     "not-in-group-by": "Name the columns, and group by them.",

@@ -11,7 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from queries.errors import QueryNotPrivateError
-from queries.stated import BOUND_NAMES, BY_AGGREGATE, Question, Said
+from queries.stated import BOUND_NAMES, BY_AGGREGATE, MINIMUM, Question, Said
 
 MOST_GROUPS = 100_000
 _LARGEST, _MOST_PLACES = 10**12, 40
@@ -33,11 +33,15 @@ class Options:
     l2_bounds: Mapping[str, Fraction] = field(default_factory=dict)
     threshold: bool | None = None  # True: threshold even public keys; False: refuse keys that need one
     unit_column: str | None = None  # only a check: it has to be the policy's
+    least_units: int | None = None  # below it, by its noised number of units, a group is left out
 
 
 def options_of(given: Mapping[str, object]) -> Options:
     """The options of a request; raises QueryNotPrivateError for one that is unknown or not of its kind."""
-    _check_known(given, (*_IN_CLAUSES, *BOUND_NAMES))
+    _check_known(given, (*_IN_CLAUSES, *BOUND_NAMES, MINIMUM))
+    least = given.get(MINIMUM)
+    if least is not None and (isinstance(least, bool) or not isinstance(least, int) or not 1 <= least <= _LARGEST):
+        raise QueryNotPrivateError("unknown-option", f"{MINIMUM} must be a whole number above 0.")
     groups = given.get("max_groups_contributed")
     whole = isinstance(groups, int) and not isinstance(groups, bool) and 1 <= groups <= MOST_GROUPS
     if groups is not None and not whole:
@@ -54,6 +58,7 @@ def options_of(given: Mapping[str, object]) -> Options:
         l2_bounds=_numbers("l2_bound", given),
         threshold=_threshold(given.get("group_selection_strategy")),
         unit_column=None if unit_column is None else unit_column.lower(),
+        least_units=least if isinstance(least, int) else None,
     )
 
 
@@ -103,7 +108,7 @@ def _check_known(given: Mapping[str, object], known: tuple[str, ...]) -> None:
 def _stated(name: str, said: Said) -> Options:
     """The option that a clause states, checked as the request's are."""
     try:
-        _check_known({name: None}, (*_IN_CLAUSES, *_PRICES, "min_privacy_units_per_group"))
+        _check_known({name: None}, (*_IN_CLAUSES, *_PRICES, MINIMUM))
         return options_of({name: said.value})
     except QueryNotPrivateError as error:
         line, column = said.place

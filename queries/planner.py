@@ -10,13 +10,14 @@ from queries.aggregates import Node
 from queries.drafts import Draft, SizeOf, pointing_at
 from queries.errors import PlanTooLargeError, PriceError, QueryNotPrivateError, SqlSyntaxError
 from queries.expected import expected_errors, key_columns
+from queries.hints import general_hint
 from queries.options import Options, merged, options_of, price_of
 from queries.parse import DIALECT
 from queries.planned import PlannedMeasure, PlannedNode, QueryPlan
 from queries.relations import Statement, check
 from queries.rewrites import rewrite
 from queries.schema import Schema
-from queries.stated import Question, misplaced, read
+from queries.stated import Question, misplaced, read, state_least_units
 
 NANO = 10**9
 PriceOf = Callable[[Question], int]
@@ -50,6 +51,9 @@ def plan(
     try:
         return _planned(sql, params, schema, rho_nano, options, size_of)
     except QueryNotPrivateError as error:
+        error.hint = error.hint or general_hint(error.code)
+        if error.line is None:
+            error.line, error.column = 1, 1  # of what the request says besides the statement
         instead = rewrite(sql, schema, error)
         if instead is not None and _is_planned(instead, params, schema, options, size_of):
             error.rewrite = instead
@@ -71,6 +75,8 @@ def _planned(
     price_of(question, None, None)  # a price in the statement has to be one, whatever is split in the end
     options = merged(options, question)
     _check_unit(options, schema, question)
+    if options.least_units is not None:
+        state_least_units(question, options.least_units)
     try:
         statement = check(question.tree, schema)
         _check_places(statement, question)

@@ -76,6 +76,15 @@ def read(sql: str, params: Mapping[str, object]) -> Question:
     return Question(tree, options, frozenset(places | bounds))
 
 
+def state_least_units(question: Question, count: int) -> None:
+    """Let the minimum of a request hold for every SELECT of the statement that releases something."""
+    for select in question.tree.find_all(exp.Select):
+        if select.meta.get(_LEAST_UNITS, count) != count:
+            reason = f"{MINIMUM} has two different values in this question."
+            raise refusal("option-conflict", reason, select, "State it once: in the statement, or in the request.")
+        select.meta[_LEAST_UNITS] = count
+
+
 def bounds_of(call: exp.Expr) -> Bounds | None:
     """The bounds that an aggregate states."""
     found = call.meta.get(_BOUNDS)

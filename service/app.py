@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -123,6 +124,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Recover and open accounts at the start, recover from time to time, and close everything at the end."""
     context: Context = app.state.context
     await anyio.to_thread.run_sync(_start, context)
+    gc.collect()
+    gc.freeze()  # what stands now stands for good: a collection that walks all modules takes 0.1 s of some request
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_recover_forever, context)

@@ -54,7 +54,7 @@ class QuotedColumn(Closed):
 
     name: str
     type: str
-    role: Literal["dimension", "estimate", "derived"]
+    role: Literal["dimension", "estimate", "derived", "lower", "upper"]
     confidence: float | None = Field(description="Of the interval; null where there is none.")
     standard_error: float | None = Field(
         description="Of the noise, in every row; of the finest groups beside subtotals."

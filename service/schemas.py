@@ -203,6 +203,9 @@ class QueryOptions(Strict):
         default=None, max_length=100, description="L2 norm of one unit's vector of group values, in the column's units."
     )
     group_selection_strategy: Literal["PUBLIC_GROUPS", "THRESHOLD", "LAPLACE_THRESHOLD"] | None = None
+    min_privacy_units_per_group: Whole | None = Field(
+        default=None, description="Groups with fewer units, by their noised number, are left out: one more measure."
+    )
     privacy_unit_column: Name | None = Field(default=None, description="Only a check: it has to be the policy's.")
 
 
@@ -255,9 +258,7 @@ class QueryBody(Strict):
 
     def digest(self) -> str:
         """SHA-256, hex, of the canonical request: the same question written differently has the same digest."""
-        document = self.model_dump(mode="json", exclude={"dry_run"})
-        if self.target is None:
-            del document["target"]  # as in requests that were made before there were targets
+        document = self.model_dump(mode="json", exclude={"dry_run"}, exclude_none=True)  # so new members change nothing
         document["params"] = {name: [type(value).__name__, str(value)] for name, value in self.params.items()}
         canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()

@@ -37,7 +37,7 @@ _README = (ROOT / "README.md").read_text(encoding="utf-8")
 _SQL = (ROOT / "docs" / "sql.md").read_text(encoding="utf-8")
 _ADDRESS = "http://localhost:8000"
 _MOST_EPSILON = 2
-_LEAST_EXAMPLES = 15
+_LEAST_EXAMPLES = 30
 _LEAST_ROWS = 6
 _NEEDS_THE_NETWORK = ("make", "docker")
 
@@ -100,8 +100,8 @@ def analyst(demo: Demo) -> Iterator[Client]:
 
 
 def test_the_pages_have_examples_enough() -> None:
-    assert len(STATEMENTS) + len(REQUESTS) >= _LEAST_EXAMPLES
-    assert len(NOT_ANSWERED) >= _LEAST_EXAMPLES
+    assert len(STATEMENTS) >= _LEAST_EXAMPLES
+    assert len(NOT_ANSWERED) >= _LEAST_EXAMPLES // 2
 
 
 @pytest.mark.parametrize("sql", STATEMENTS)
@@ -119,7 +119,8 @@ def test_an_example_is_answered(sql: str, analyst: Client) -> None:
     result = analyst.query(sql, epsilon=_MOST_EPSILON)
     assert result.rows
     estimates = [column["name"] for column in result.columns if column["role"] == "estimate"]
-    assert all(row[f"{name}_lower"] <= row[name] <= row[f"{name}_upper"] for row in result.rows for name in estimates)
+    shown = [(row, name) for row in result.rows for name in estimates if row[name] is not None]
+    assert all(row[f"{name}_lower"] <= row[name] <= row[f"{name}_upper"] for row, name in shown)
 
 
 @pytest.mark.parametrize(("sql", "code"), NOT_ANSWERED)

@@ -14,6 +14,7 @@ from sqlglot import exp
 from queries.errors import QueryNotPrivateError, SqlSyntaxError
 from queries.parameters import TEXT_LIMIT
 from queries.parse import (
+    COLUMNS_LIMIT,
     LITERALS_LIMIT,
     NESTING_LIMIT,
     SQL_BYTES_LIMIT,
@@ -28,6 +29,7 @@ TOO_LARGE = {
     "bytes": "SELECT 1 -- " + "a" * SQL_BYTES_LIMIT,
     "bytes of letters": "SELECT '" + "å" * (SQL_BYTES_LIMIT // 2) + "'",
     "words": "SELECT a" + ",a" * (TOKENS_LIMIT // 2),
+    "columns": "SELECT a" + ", a" * COLUMNS_LIMIT,
     "literals": "SELECT 1" + ",1" * LITERALS_LIMIT,
     "texts": "SELECT ''" + ",''" * LITERALS_LIMIT,
     "parentheses": "SELECT " + "(" * (NESTING_LIMIT + 1) + "1" + ")" * (NESTING_LIMIT + 1),
@@ -49,8 +51,13 @@ def test_a_statement_beyond_the_limits_is_refused(sql: str) -> None:
 
 @pytest.mark.parametrize(
     "sql",
-    ["SELECT 1" + ",1" * (LITERALS_LIMIT - 1), "SELECT a" + " AND a" * 1_000, "SELECT a" + " || a" * 1_000],
-    ids=["literals", "AND", "texts put together"],
+    [
+        "SELECT a IN (1" + ",1" * (LITERALS_LIMIT - 1) + ")",
+        "SELECT a" + ", a" * (COLUMNS_LIMIT - 1),
+        "SELECT a" + " AND a" * 1_000,
+        "SELECT a" + " || a" * 1_000,
+    ],
+    ids=["literals", "columns", "AND", "texts put together"],
 )
 def test_a_statement_within_the_limits_is_read(sql: str) -> None:
     assert isinstance(parse(sql, {}), exp.Select)

