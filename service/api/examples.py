@@ -74,6 +74,7 @@ QUOTE: Final[dict[str, Any]] = {
             "groups": 32,
             "max_groups_contributed": None,
             "threshold": None,
+            "nodes_per_group": None,
             "mechanism": "discrete Gaussian on L2-clipped sums",
             "rho": "0.012292669",
             "delta": "0",
@@ -82,7 +83,7 @@ QUOTE: Final[dict[str, Any]] = {
                     "kind": "sum",
                     "columns": ["spend"],
                     "l2_bound": "4000",
-                    "bound_source": "policy",
+                    "bound_source": "policy: purchases.amount by products.department",
                     "standard_error": 25510.6630741,
                     "interval_half_width": 49999.9984263,
                     "clipping": {
@@ -91,6 +92,7 @@ QUOTE: Final[dict[str, Any]] = {
                         "1,000.00, the largest value) is scaled down. One that adds at most 4,000.00 in all groups "
                         "together is not.",
                     },
+                    "node_standard_error": None,
                 }
             ],
         }

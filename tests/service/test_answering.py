@@ -390,7 +390,7 @@ def test_one_statement_at_two_prices_is_planned_twice(world: World) -> None:
         for changes in ({}, {"epsilon": Fraction(2, 100)}, {"epsilon": None, "rho": Fraction(1, 10_000)}, {})
     ]
     assert costs[0] == costs[3]
-    assert len({json.dumps(cost) for cost in costs}) == 3
+    assert len({cost.model_dump_json() for cost in costs}) == 3
 
 
 @pytest.mark.parametrize(
