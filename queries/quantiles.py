@@ -40,6 +40,7 @@ from queries.plan import (
 
 FAN_OUT = 5
 MOST_LEVELS = 4
+_MORE_PLACES = 2  # than the values have: what is interpolated beyond is no knowledge
 
 Floats = NDArray[np.float64]
 
@@ -203,7 +204,7 @@ def quantiles(tree: Tree, counts: Floats, deviation: float, z: float) -> dict[in
         margin = z * deviation * _deviations(tree.grid, fraction)
         rows = [_one(plain, up, edges, fraction, margin) for plain, up in zip(prefixes, rising, strict=True)]
         values, errors = np.array(rows, np.float64).reshape(-1, 2).T / unit
-        found[wanted.number] = values, errors / z
+        found[wanted.number] = np.round(values, tree.scale + _MORE_PLACES), errors / z
     return found
 
 
