@@ -7,6 +7,7 @@ into a wrong group, not into another unit's contribution.
 from __future__ import annotations
 
 from queries.emit import EPOCH, Groups, from_sql, matching, quoted, source_sql, sql_of, where_sql
+from queries.errors import IllegalPlanError
 from queries.plan import (
     Aggregation,
     Axis,
@@ -18,6 +19,7 @@ from queries.plan import (
     Relation,
     SeriesAxis,
     TableAxis,
+    TopKeys,
     ValuesAxis,
     columns_of,
 )
@@ -32,6 +34,8 @@ def groups_of(aggregation: Aggregation) -> Groups:
     keys = aggregation.keys
     if isinstance(keys, PublicKeys):
         return _public_groups(aggregation, keys)
+    if isinstance(keys, TopKeys):
+        raise IllegalPlanError("keys that were not chosen yet")
     return Groups((), {}, matching("candidates", keys.expressions), "candidates.id")
 
 

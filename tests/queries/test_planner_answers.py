@@ -11,6 +11,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+from queries.errors import IllegalPlanError
 from queries.mechanisms import Choice, Gaussian, Threshold, Vector
 from queries.plan import PublicKeys, ThresholdKeys, TopKeys
 from tests.queries.retailer import Retailer, Row, Statement, statements
@@ -90,3 +91,11 @@ def test_numbers_are_compared_in_nine_digits() -> None:
     assert _cell(1 / 3) == _cell(Decimal("0.3333333333"))
     assert _cell(-0.0) == 0.0
     assert math.copysign(1, float(str(_cell(-0.0)))) == 1
+
+
+def test_an_engine_sums_nothing_for_keys_that_were_not_chosen_yet(retailer: Retailer) -> None:
+    (statement,) = (each for each in ACCEPTED if each.name == "groups: the keys with the most customers")
+    (node,) = retailer.plan(statement).nodes
+    with pytest.raises(IllegalPlanError):
+        retailer.engine.exact_sums(node.aggregation)
+    assert len(retailer.engine.exact_sums(node.aggregation.counting).sums) == 1
