@@ -16,6 +16,7 @@ customers count about equally (`quantiles.py`). Different values have one of 20 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -80,12 +81,12 @@ class _Entries:
         return limit if declared is None or limit.l2 < declared.l2 else declared
 
     def _in_one_group(self) -> bool:
-        one_row = _one_row(self.node.relation, self.schema)
-        return one_row or not self.node.keys or _one_group(self.node, self.schema)
+        relation = self.node.relation
+        return has_one_row(relation, self.schema) or has_one_group(relation, self.node.keys, self.schema)
 
     def rows(self, relation: Relation) -> ContributionBound | None:
         """Of the number of rows of the relation."""
-        return _ONE_ROW if _one_row(relation, self.schema) else self.entry("rows")
+        return _ONE_ROW if has_one_row(relation, self.schema) else self.entry("rows")
 
     def entry(self, measure: str) -> ContributionBound | None:
         entries = {bound.keys: bound.l2 for bound in self.schema.policy.bounds if bound.measure == measure}
@@ -97,7 +98,7 @@ class _Entries:
         if frozenset() not in keyed:
             return default
         total = ContributionBound(keyed[frozenset()], f"policy: {measure} in total")
-        if _one_group(self.node, self.schema):
+        if has_one_group(self.node.relation, self.node.keys, self.schema):
             return total
         if self.groups is None:
             return default
@@ -117,13 +118,13 @@ def _key_columns(node: Node, schema: Schema) -> frozenset[str] | None:
     return frozenset(found)
 
 
-def _one_group(node: Node, schema: Schema) -> bool:
+def has_one_group(relation: Relation, keys: Iterable[Expression], schema: Schema) -> bool:
     """Whether all rows of a unit fall into one group: the keys are made of columns that have one value a unit."""
-    sources = {column.source for key in node.keys for column in columns_of(key)}
-    return all(is_unique_per_unit(node.relation, source, schema) for source in sources)
+    sources = {column.source for key in keys for column in columns_of(key)}
+    return all(is_unique_per_unit(relation, source, schema) for source in sources)
 
 
-def _one_row(relation: Relation, schema: Schema) -> bool:
+def has_one_row(relation: Relation, schema: Schema) -> bool:
     """Whether a unit has one row at the most: private tables with one each, joined with public ones on their key."""
     return all(
         is_unique_per_unit(relation, number, schema) or joins_on_key(relation, number, schema)
@@ -138,7 +139,7 @@ def is_unique_per_unit(relation: Relation, number: int, schema: Schema) -> bool:
         return source.private and schema.policy.tables[source.table].unique_per_unit
     if isinstance(source, Grouped):
         return source.private and not source.values
-    return isinstance(source, Derived) and source.private and _one_row(source.relation, schema)
+    return isinstance(source, Derived) and source.private and has_one_row(source.relation, schema)
 
 
 def joins_on_key(relation: Relation, number: int, schema: Schema) -> bool:

@@ -11,16 +11,14 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from queries.bounds import is_unique_per_unit, joins_on_key
+from queries.bounds import has_one_group, has_one_row
 from queries.plan import (
     VALUE_LIMIT,
-    Aggregation,
     Block,
     Expression,
     Measure,
     MeasureKind,
     Relation,
-    columns_of,
 )
 from queries.planner import PlannedNode
 from queries.ranges import Ranges
@@ -52,7 +50,7 @@ class _Clipped:
         self._tree = node.tree is not None
         self._schema = schema
         self._unit = schema.policy.unit.name
-        self._one_row = _has_one_row(self._relation, schema)
+        self._one_row = has_one_row(self._relation, schema)
         self._reachable = _groups(node, schema)
         limits = [limit for limit in (self._reachable, block.max_groups) if limit is not None]
         self._groups = min(limits, default=None)
@@ -146,20 +144,10 @@ class _Clipped:
 def _groups(node: PlannedNode, schema: Schema) -> int | None:
     """In how many groups a unit can have rows; None where there is no public limit."""
     aggregation = node.aggregation
-    one = _has_one_row(aggregation.source, schema) or _has_one_group(aggregation, schema)
-    return 1 if one else node.groups
-
-
-def _has_one_row(relation: Relation, schema: Schema) -> bool:
-    return all(
-        is_unique_per_unit(relation, number, schema) or joins_on_key(relation, number, schema)
-        for number in range(len(relation.sources))
+    one = has_one_row(aggregation.source, schema) or has_one_group(
+        aggregation.source, aggregation.keys.expressions, schema
     )
-
-
-def _has_one_group(aggregation: Aggregation, schema: Schema) -> bool:
-    sources = {column.source for key in aggregation.keys.expressions for column in columns_of(key)}
-    return all(is_unique_per_unit(aggregation.source, source, schema) for source in sources)
+    return 1 if one else node.groups
 
 
 def _largest(measure: Measure, relation: Relation, schema: Schema) -> int | None:

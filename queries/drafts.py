@@ -148,13 +148,12 @@ class Draft:
 
     def _tree(self, numbers: list[int], values: Range) -> Part:
         asked = [self._node.measures[number] for number in numbers]
-        aliases = {number: tuple(sorted(self._node.aliases.get(number, ()))) for number in numbers}
         wanted = tuple(
-            Wanted(number, each.fraction, aliases[number])
+            Wanted(number, each.fraction)
             for number, each in zip(numbers, asked, strict=True)
             if each.fraction is not None
         )
-        names = sorted({name for number in numbers for name in aliases[number]})
+        names = sorted({name for number in numbers for name in self._node.aliases.get(number, ())})
         bounds = {self._given(number, self._node.measures[number]).l2 for number in numbers}
         stated, declared = _only(bounds, names, asked[0].bounds), self._declared(asked[0])
         found = declared if stated is None else ContributionBound(stated, STATED)

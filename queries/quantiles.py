@@ -87,11 +87,10 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A quantile that a statement asks for: its number there, the fraction of rows below, the columns it goes into."""
+    """A quantile that a statement asks for: its number there, and the fraction of rows below."""
 
     number: int
     fraction: Fraction
-    columns: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

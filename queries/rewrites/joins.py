@@ -55,6 +55,15 @@ def _private_first(place: Place) -> exp.Expr | None:
     return place.tree if side in ("LEFT", "RIGHT") else None
 
 
+def _own_unit(place: Place, select: exp.Select) -> exp.Column | None:
+    """The unit of the SELECT's first private table: with the table before it where there are several."""
+    items = place.items(select)
+    first = next((item for item in items if item.unit is not None), None)
+    if first is None:
+        return None
+    return _unit(first) if len(items) > 1 else exp.column(str(first.unit))
+
+
 def _own_rows(place: Place) -> exp.Expr | None:
     """`x IN (SELECT x …)` with the unit on both sides."""
     node = place.node(exp.In)
@@ -62,15 +71,11 @@ def _own_rows(place: Place) -> exp.Expr | None:
     outer = None if node is None else node.find_ancestor(exp.Select)
     if node is None or outer is None or not isinstance(inner, exp.Select) or isinstance(node.this, exp.Tuple):
         return None
-    theirs = next((item for item in place.items(outer) if item.unit is not None), None)
-    own = next((item for item in place.items(inner) if item.unit is not None), None)
+    theirs, own = _own_unit(place, outer), _own_unit(place, inner)
     if theirs is None or own is None:
         return None
-    many = len(place.items(outer)) > 1
-    left = _unit(theirs) if many else exp.column(str(theirs.unit))
-    node.set("this", exp.Tuple(expressions=[left, node.this.copy()]))
-    right = _unit(own) if len(place.items(inner)) > 1 else exp.column(str(own.unit))
-    inner.set("expressions", [right, *inner.expressions])
+    node.set("this", exp.Tuple(expressions=[theirs, node.this.copy()]))
+    inner.set("expressions", [own, *inner.expressions])
     return place.tree
 
 
@@ -78,12 +83,9 @@ def _own_window(place: Place) -> exp.Expr | None:
     """The window partitioned by the unit."""
     node = place.node(exp.Window)
     select = None if node is None else node.find_ancestor(exp.Select)
-    if node is None or select is None:
+    unit = None if select is None else _own_unit(place, select)
+    if node is None or unit is None:
         return None
-    item = next((item for item in place.items(select) if item.unit is not None), None)
-    if item is None:
-        return None
-    unit = _unit(item) if len(place.items(select)) > 1 else exp.column(str(item.unit))
     node.set("partition_by", [unit, *(node.args.get("partition_by") or [])])
     return place.tree
 

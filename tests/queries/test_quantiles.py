@@ -37,7 +37,7 @@ LIMIT = 2**31 - 1
 RANGES = st.tuples(st.integers(-LIMIT, LIMIT), st.integers(-LIMIT, LIMIT)).map(sorted) | st.tuples(
     st.integers(-50, 50), st.integers(-900, 900)
 ).map(sorted)
-MEDIAN = (Wanted(0, Fraction(1, 2), ("m",)),)
+MEDIAN = (Wanted(0, Fraction(1, 2)),)
 Z = half_width(1.0)
 
 
@@ -119,9 +119,7 @@ def test_consistent_leaves_are_the_least_squares_estimates(leaves: int) -> None:
 )
 def test_without_noise_a_quantile_has_its_share_of_rows_on_each_side(values: list[int], fraction: Fraction) -> None:
     grid = grid_of(-40, 60)
-    ((found, errors),) = quantiles(
-        Tree(grid, 0, (Wanted(7, fraction, ()),)), counts_of(grid, values), 1e-12, Z
-    ).values()
+    ((found, errors),) = quantiles(Tree(grid, 0, (Wanted(7, fraction),)), counts_of(grid, values), 1e-12, Z).values()
     assert sum(value < found[0] for value in values) <= fraction * len(values) + 1e-6
     assert sum(value <= found[0] for value in values) >= fraction * len(values) - 1e-6
     assert errors[0] * Z <= 101
@@ -152,7 +150,7 @@ def test_intervals_cover_the_quantile(deviation: float, fraction: Fraction) -> N
     grid = grid_of(0, 100_000)
     exact = counts_of(grid, values.tolist())
     noised = exact + random.normal(0, deviation, (400, grid.nodes))
-    ((found, errors),) = quantiles(Tree(grid, 0, (Wanted(0, fraction, ()),)), noised, deviation, Z).values()
+    ((found, errors),) = quantiles(Tree(grid, 0, (Wanted(0, fraction),)), noised, deviation, Z).values()
     truth = np.quantile(values, float(fraction))
     present = ~np.isnan(found)
     assert present.mean() > 0.9
