@@ -12,8 +12,9 @@ from benchmarks.datasets import Prepared
 from benchmarks.questions import EPSILON, Question
 from queries.engines.duckdb import DuckDBEngine, attach, connect, lock
 from queries.mechanisms import Gaussian
+from queries.options import options_of
 from queries.plan import ThresholdKeys
-from queries.planner import options_of, plan, price
+from queries.planner import plan, price
 from queries.schema import Schema
 from queries.vault import SecretKeys
 

@@ -20,7 +20,7 @@ from queries.plan import (
     MeasureKind,
     Relation,
 )
-from queries.planner import PlannedNode
+from queries.planned import PlannedNode
 from queries.ranges import Ranges
 from queries.schema import Schema
 

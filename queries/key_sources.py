@@ -22,7 +22,7 @@ from queries.plan import (
     ValuesAxis,
     columns_of,
 )
-from queries.planner import PlannedNode
+from queries.planned import PlannedNode
 from queries.schema import Fact, Schema
 
 _EPOCH = date(1970, 1, 1)

@@ -11,9 +11,9 @@ from queries.drafts import Draft, SizeOf, pointing_at
 from queries.errors import PlanTooLargeError, PriceError, QueryNotPrivateError, SqlSyntaxError
 from queries.expected import expected_errors, key_columns
 from queries.hints import general_hint
-from queries.options import Options, merged, options_of, price_of
+from queries.options import Options, merged, price_of
 from queries.parse import DIALECT
-from queries.planned import PlannedMeasure, PlannedNode, QueryPlan
+from queries.planned import PlannedNode, QueryPlan
 from queries.relations import Statement, check
 from queries.rewrites import rewrite
 from queries.schema import Schema
@@ -134,18 +134,3 @@ def _check_aliases(nodes: tuple[Node, ...], options: Options) -> None:
                 raise QueryNotPrivateError(
                     "unknown-alias", f"The options name {alias[:60]}, which is no aggregate here."
                 )
-
-
-__all__ = [
-    "Options",
-    "PlannedMeasure",
-    "PlannedNode",
-    "PriceOf",
-    "QueryPlan",
-    "SizeOf",
-    "options_of",
-    "plan",
-    "price",
-    "price_of",
-    "read",
-]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from queries.errors import PostprocessError
 from queries.intervals import CONFIDENCE, quantile
 from queries.plan import WEIGHT_ONE, Expression, Kind, MeasureKind
-from queries.planner import PlannedMeasure, PlannedNode
+from queries.planned import PlannedMeasure, PlannedNode
 from queries.quantiles import Tree, quantiles
 from queries.rows import BOUNDS, Output
 

@@ -16,7 +16,8 @@ from budgets.errors import InvalidPrivacyLossError
 from budgets.privacy_loss import epsilon_of_rho
 from queries.errors import PriceError, QueryNotPrivateError
 from queries.expected import ExpectedError, Span
-from queries.planner import NANO, QueryPlan, price
+from queries.planned import QueryPlan
+from queries.planner import NANO, price
 from queries.schema import Schema
 
 PlanAt = Callable[[int], QueryPlan]

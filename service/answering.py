@@ -30,7 +30,8 @@ from queries.errors import (
     SqlSyntaxError,
 )
 from queries.options import options_of, price_of
-from queries.planner import PlannedNode, PriceOf, QueryPlan, plan, price
+from queries.planned import PlannedNode, QueryPlan
+from queries.planner import PriceOf, plan, price
 from queries.postprocess import answer_columns, answer_rows, empty_table, statement_tables, stored_table
 from queries.schema import Schema
 from queries.stated import Question

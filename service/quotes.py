@@ -21,7 +21,7 @@ from queries.expected import ExpectedError, Span, Unknown
 from queries.intervals import CONFIDENCE
 from queries.key_sources import key_sources
 from queries.plan import WEIGHT_ONE
-from queries.planner import PlannedNode, QueryPlan
+from queries.planned import PlannedNode, QueryPlan
 from queries.postprocess import half_width
 from queries.schema import Schema
 from queries.targets import Target, largest_error

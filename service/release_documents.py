@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from queries.plan import PublicKeys, ThresholdKeys, TopKeys
-from queries.planner import PlannedMeasure, PlannedNode
+from queries.planned import PlannedMeasure, PlannedNode
 from queries.postprocess import half_width
 from service.accounts import plain
 

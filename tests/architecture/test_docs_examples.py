@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 from budgets.privacy_loss import rho_of_epsilon
+from queries.options import options_of
 from queries.plan import Axis
-from queries.planner import options_of, plan, price
+from queries.planner import plan, price
 from queries.policy import load_policy
 from queries.refusals import REFUSALS
 from queries.schema import Schema

@@ -12,8 +12,10 @@ import duckdb
 
 from queries.engine import ExactSums
 from queries.engines.duckdb import DuckDBEngine
+from queries.options import options_of
 from queries.plan import Aggregation
-from queries.planner import QueryPlan, options_of, plan
+from queries.planned import QueryPlan
+from queries.planner import plan
 from queries.policy import load_policy
 from queries.schema import Schema
 from queries.sql_text import identifier, qualified, text_literal

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from queries.engine import ExactSums
 from queries.errors import IllegalPlanError, PriceError, QueryNotPrivateError
-from queries.planner import QueryPlan
+from queries.planned import QueryPlan
 from tests.privacy.market import Customer, Layout, Market
 from tests.privacy.sensitivity import steps, violations
 from tests.privacy.statements import Asked, customers, layouts, line, questions

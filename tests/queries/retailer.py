@@ -16,8 +16,10 @@ import duckdb
 import pyarrow as pa
 
 from queries.engines.duckdb import DuckDBEngine, attach, connect
+from queries.options import options_of
 from queries.plan import Axis
-from queries.planner import QueryPlan, options_of, plan, price
+from queries.planned import QueryPlan
+from queries.planner import plan, price
 from queries.policy import load_policy
 from queries.postprocess import answer_columns, answer_rows, statement_tables, stored_table
 from queries.release import release

@@ -7,7 +7,9 @@ from fractions import Fraction
 import pytest
 
 from queries.errors import QueryNotPrivateError
-from queries.planner import Options, PlannedMeasure, plan
+from queries.options import Options
+from queries.planned import PlannedMeasure
+from queries.planner import plan
 from queries.policy import load_policy
 from queries.schema import Schema
 

@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from queries.clipping import Clipping, clippings
+from queries.options import options_of
 from queries.plan import WEIGHT_ONE, Aggregation, MeasureKind
-from queries.planner import QueryPlan, options_of, plan
+from queries.planned import QueryPlan
+from queries.planner import plan
 from tests.queries.contribution_oracle import Sums, shares
 from tests.queries.retailer import SCHEMA, statements
 

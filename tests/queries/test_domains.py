@@ -9,7 +9,7 @@ import pytest
 
 from queries import axes
 from queries.plan import PublicKeys, SeriesAxis, TableAxis, ThresholdKeys, ValuesAxis
-from queries.planner import PlannedNode
+from queries.planned import PlannedNode
 from tests.queries.retailer import POLICY, Retailer, Statement, planned
 
 DEPARTMENTS: list[tuple[object, ...]] = [(name,) for name in ("bakery", "dairy", "drinks", "house")]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from queries.expected import KeyColumn, Span, Unknown
-from queries.planner import QueryPlan
+from queries.planned import QueryPlan
 from tests.queries.retailer import Retailer, Statement, planned, statements
 
 ACCEPTED = statements("accepted")

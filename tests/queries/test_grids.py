@@ -17,8 +17,9 @@ from queries import aggregates, emit
 from queries.errors import PolicyError, QueryNotPrivateError
 from queries.grids import fitted, places_for_rows
 from queries.mechanisms import build
+from queries.options import options_of
 from queries.plan import VALUE_LIMIT, WEIGHT_ONE, Aggregation, Column, Kind, Measure, MeasureKind, Type
-from queries.planner import options_of, plan
+from queries.planner import plan
 from queries.policy import load_policy
 from queries.range_arithmetic import ANYTHING, Range
 from queries.schema import Schema

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from budgets.privacy_loss import epsilon_of_rho
 from queries.errors import PriceError, QueryNotPrivateError
 from queries.mechanisms import build
+from queries.options import options_of
 from queries.plan import WEIGHT_ONE, Axis, MeasureKind, ThresholdKeys, TopKeys
-from queries.planner import options_of, plan, price
+from queries.planner import plan, price
 from tests.queries.retailer import POLICY, SCHEMA, Statement, blocks, planned
 
 SPELLINGS = blocks("spellings.sql")

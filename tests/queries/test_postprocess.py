@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from queries.errors import PostprocessError
 from queries.intervals import CONFIDENCE
 from queries.plan import WEIGHT_ONE, Kind
-from queries.planner import PlannedNode
+from queries.planned import PlannedNode
 from queries.postprocess import (
     answer_columns,
     answer_rows,

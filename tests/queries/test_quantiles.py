@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from queries.emit import sql_of
 from queries.plan import INTEGER, Column, Listed, PublicKeys, Relation, Scan, Type
 from queries.plan import Kind as PlanKind
-from queries.planner import PlannedNode
+from queries.planned import PlannedNode
 from queries.postprocess import half_width
 from queries.quantiles import (
     FAN_OUT,

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from queries.errors import QueryNotPrivateError
+from queries.options import options_of
 from queries.plan import Axis
-from queries.planner import QueryPlan, options_of, plan, price
+from queries.planned import QueryPlan
+from queries.planner import plan, price
 from queries.policy import load_policy
 from queries.refusals import REFUSALS, Refusal, page
 from queries.schema import Schema

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from queries.errors import PriceError, QueryNotPrivateError
 from queries.expected import Span
 from queries.mechanisms import build
+from queries.options import options_of
 from queries.plan import WEIGHT_ONE
-from queries.planner import QueryPlan, options_of, plan, price
+from queries.planned import QueryPlan
+from queries.planner import plan, price
 from queries.schema import Schema
 from queries.targets import PlanAt, Target, largest_error, rho_for
 from tests.queries.retailer import POLICY, SCHEMA, planned
