@@ -79,7 +79,7 @@ NULL = Type(Kind.NULL)
 
 
 class Function(StrEnum):
-    """Every scalar function that may touch private rows; `emit.py` gives each a total SQL form."""
+    """Every scalar function that may touch private rows; `scalar_sql.py` gives each a total SQL form."""
 
     AND = "and"
     OR = "or"

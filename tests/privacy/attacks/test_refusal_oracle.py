@@ -96,10 +96,10 @@ _BY_CHANCE_IN_HEADERS = frozenset({"x-request-id", "date", "location", "content-
 _CODE_THAT_RAISES = """#!{python} -I
 # The interpreter of a worker whose cast raises: `-I -m queries.worker DESCRIPTOR PARENT` comes as arguments.
 import sys
-from queries import emit, worker
+from queries import scalar_sql, worker
 from queries.plan import Function
 
-emit._FORMS[Function.TO_INTEGER] = lambda _, a: f"CAST({{a[0]}} AS BIGINT)"
+scalar_sql.FORMS[Function.TO_INTEGER] = lambda _, a: f"CAST({{a[0]}} AS BIGINT)"
 worker.main(int(sys.argv[-2]), int(sys.argv[-1]))
 """
 
