@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmarks.datasets import Prepared
 from benchmarks.questions import EPSILON, Question
+from queries.engine import exact_sums
 from queries.engines.duckdb import DuckDBEngine, attach, connect, lock
 from queries.mechanisms import Gaussian
 from queries.options import options_of
@@ -31,7 +32,7 @@ def held_keys(prepared: Prepared, question: Question, threads: int) -> int:
         rho_nano = price(schema, Fraction(EPSILON), None, None)
         (node,) = plan(question.sql, {}, schema, rho_nano, options_of(question.options), engine.domain_size).nodes
         assert isinstance(node.aggregation.keys, ThresholdKeys)
-        return int(np.count_nonzero(engine.exact_sums(node.aggregation).sums[0]))
+        return int(np.count_nonzero(exact_sums(engine, node.aggregation).sums[0]))
 
 
 def noise_seconds(cells: int) -> tuple[float, float]:

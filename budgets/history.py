@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, Row
 
 from budgets.database import failing_closed
-from budgets.ledger import Entry, QueryRecord
+from budgets.ledger import Entry, QueryRecord, StoredRelease
 from budgets.privacy_loss import PrivacyLoss
-from budgets.tables import ENTRIES, POSTINGS, REQUESTS, REQUESTS_WITH_STATE, TRANSITIONS
+from budgets.tables import ENTRIES, POSTINGS, RELEASE_COLUMNS, RELEASES, REQUESTS, REQUESTS_WITH_STATE, TRANSITIONS
 
 _of_entry = (ENTRIES.c.at, ENTRIES.c.kind, ENTRIES.c.payload)
 _HISTORY: Final = REQUESTS_WITH_STATE.add_columns(*_of_entry).join(ENTRIES, ENTRIES.c.seq == REQUESTS.c.seq)
@@ -25,6 +25,16 @@ _FAILURES: Final = (
     .join(ENTRIES, ENTRIES.c.seq == TRANSITIONS.c.seq)
     .where(TRANSITIONS.c.state == "failed", ENTRIES.c.at > sa.bindparam("since"))
     .where(*(REQUESTS.c[name] == sa.bindparam(name) for name in ("principal", "dataset")))
+)
+
+
+_LATEST: Final = (
+    sa.select(*(RELEASES.c[name] for name in RELEASE_COLUMNS))
+    .join(ENTRIES, ENTRIES.c.seq == RELEASES.c.seq)
+    .where(*(RELEASES.c[name] == sa.bindparam(name) for name in ("dataset", "digest")))
+    .where(ENTRIES.c.at > sa.bindparam("since"))
+    .order_by(RELEASES.c.seq.desc())
+    .limit(1)
 )
 
 
@@ -60,6 +70,12 @@ class History:
         with self.reading() as connection:
             asked = {"principal": principal, "dataset": dataset, "since": since}
             return int(connection.execute(_FAILURES, asked).scalar_one())
+
+    def latest_release(self, dataset: str, digest: str, within: timedelta) -> StoredRelease | None:
+        wanted = {"dataset": dataset, "digest": digest, "since": stamp(self._clock() - within)}
+        with self.reading() as connection:
+            row = connection.execute(_LATEST, wanted).one_or_none()
+        return None if row is None else StoredRelease(*row)
 
     def entries(self, *, after_seq: int, limit: int, account_id: str | None = None) -> tuple[Entry, ...]:
         seq = ENTRIES.c.seq if account_id is None else POSTINGS.c.seq  # the column whose index gives the order

@@ -18,6 +18,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, Final, Protocol, Self
 
 from budgets.errors import BudgetExhaustedError, InvalidTransitionError
@@ -222,6 +223,9 @@ class Ledger(Protocol):
 
     def find_release(self, dataset: str, digest: str, snapshot: str, at_least_rho_nano: int) -> StoredRelease | None:
         """Returns the most accurate stored release of this plan and snapshot; among equals the oldest."""
+
+    def latest_release(self, dataset: str, digest: str, within: timedelta) -> StoredRelease | None:
+        """Returns the last release of this plan, of any snapshot and price, that is not older."""
 
     def outcome(self, query_id: str) -> Outcome | None: ...
 

@@ -1,19 +1,18 @@
-"""The sums of one aggregation while rows stream in: plan and state as the arrays that the compiled kernel works on."""
+"""The sums of one aggregation by unit and group, while rows stream in."""
 
 from __future__ import annotations
 
-from itertools import accumulate, pairwise
-from typing import Protocol, Self
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
 from queries import kernel
-from queries.kernel import Integers, Numbers, Words
-from queries.plan import VALUE_LIMIT, Aggregation, Measure, MeasureKind
+from queries.kernel import Integers, Numbers
 from queries.unit_order import find_runs, order_by_unit
+from queries.unit_sums import Layout, Room, UnitSums, Walk
 
 _RUN_ROWS = 16
-_KINDS = {MeasureKind.SUM: kernel.SUM, MeasureKind.ROWS: kernel.ROWS, MeasureKind.UNITS: kernel.UNITS}
 
 
 class BadContributionsError(Exception):
@@ -49,40 +48,46 @@ class Rows:
 
 
 class Accumulates(Protocol):
-    """Takes in the rows of one thread, partition by partition; `out` has a vector of all groups for each measure."""
-
-    @property
-    def out(self) -> Integers: ...
+    """Takes in the rows of one thread, partition by partition."""
 
     def add(self, rows: Rows, low: int, high: int) -> None: ...
 
     def close(self) -> None: ...
 
-    def merge(self, other: Self) -> None: ...
+
+class Kept:
+    """Whether sums by unit are kept: as long as there is room for those of all threads, in bytes."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+
+    @property
+    def fits(self) -> bool:
+        return self._room >= 0
+
+    def take(self, size: int) -> bool:
+        """Whether so many bytes more may be kept."""
+        self._room -= size
+        return self.fits
 
 
 class Accumulator:
-    """The weighted sums by measure and group of the units added so far: `out`, one vector a measure.
+    """Sums rows by unit and group, has `walks` go over the units as partitions end, and keeps the sums while they fit.
 
-    Feeds one thread. Accumulators of one aggregation over disjoint units add up to that of all of them.
+    Feeds one thread. Walks of accumulators of one aggregation over disjoint units add up to that of all of them.
     """
 
-    def __init__(
-        self, aggregation: Aggregation, columns: tuple[int, ...], groups: int, priorities: Words | None
-    ) -> None:
-        measures = [measure for block in aggregation.all_blocks for measure in block.measures]
-        rows = [_measure(measure, column) for measure, column in zip(measures, columns, strict=True)]
-        edges = pairwise(accumulate((len(block.measures) for block in aggregation.all_blocks), initial=0))
-        most = [-1 if block.max_groups is None else block.max_groups for block in aggregation.all_blocks]
-        self._measures: Integers = np.array(rows, np.int64)
-        self._blocks: Integers = np.array([(*edge, m) for edge, m in zip(edges, most, strict=True)], np.int64)
-        self._priorities: Words = np.empty(0, np.uint64) if priorities is None else priorities
-        self._slots: Numbers = np.full(groups, -1, np.int32)
+    def __init__(self, layout: Layout, walks: Sequence[Walk], fits: Kept) -> None:
+        self.walks = list(walks)
+        self.kept: list[UnitSums] = []
+        self._fits = fits
+        self._layout = layout
+        self._slots: Numbers = np.full(layout.groups, -1, np.int32)
         self._touched: Numbers = np.empty(0, np.int32)
-        self._sums: Integers = np.empty((len(rows), 0), np.int64)
+        self._sums: Integers = np.empty((layout.width, 0), np.int64)
         self._opened: Integers = np.array([-1, 0, 0], np.int64)
-        self._sorted = Rows(max(columns) + 1)
-        self.out: Integers = np.zeros((len(rows), groups), np.int64)
+        self._sorted = Rows(int(layout.measures[:, kernel.VALUE].max()) + 1)
+        self._room = Room(layout.width)
 
     def add(self, rows: Rows, low: int, high: int) -> None:
         """Add rows of units in the half-open range, in any order; raises BadContributionsError. The rows are used up.
@@ -96,20 +101,23 @@ class Accumulator:
             raise BadContributionsError("a unit or a group out of its range")
         runs, ordered = _in_order(runs, rows.units)
         if not ordered:
-            rows, runs = self._reordered(rows, low, high), np.array([(0, rows.count)], np.int64)
+            rows = self._reordered(rows, low, high)
+            runs = np.array([(0, rows.count)], np.int64)
+        self._room.reserve(high - low + 1, rows.count + int(self._opened[kernel.UNIT_GROUPS]))
         status, self._touched, self._sums = kernel.add_runs(
             rows.units,
             rows.groups,
             rows.values,
             runs,
-            self._measures,
-            self._blocks,
-            self._priorities,
+            self._layout.measures,
             self._slots,
             self._touched,
             self._sums,
             self._opened,
-            self.out,
+            self._room.ends,
+            self._room.groups,
+            self._room.sums,
+            self._room.stored,
         )
         if status != kernel.DONE:
             raise BadContributionsError("more rows of one unit than can be summed")
@@ -117,30 +125,37 @@ class Accumulator:
     def _reordered(self, rows: Rows, low: int, high: int) -> Rows:
         """The rows in order of their units."""
         order, result = order_by_unit(rows.units, rows.count, low, high), self._sorted
+        result.count = 0  # nothing to keep while it grows
         result.reserve(rows.count)
+        result.count = rows.count
         np.take(rows.units, order, out=result.units[: rows.count])
         np.take(rows.groups, order, out=result.groups[: rows.count])
         for target, values in zip(result.values, rows.values, strict=True):
             np.take(values, order, out=target[: rows.count])
         return result
 
-    def merge(self, other: Self) -> None:
-        """Take in the sums of another one, of other units."""
-        self.out += other.out
-
     def close(self) -> None:
-        """End the unit that is still open."""
+        """End the unit that is still open, and let the walks go over all that were closed."""
+        room = self._room
         if self._opened[kernel.UNIT] >= 0:
+            room.reserve(1, int(self._opened[kernel.UNIT_GROUPS]))
             kernel.close_unit(
-                self._measures,
-                self._blocks,
-                self._priorities,
                 self._slots,
                 self._touched,
                 self._sums,
                 self._opened,
-                self.out,
+                room.ends,
+                room.groups,
+                room.sums,
+                room.stored,
             )
+        units = room.taken()
+        for walk in self.walks:
+            walk.add(units)
+        if self._fits.take(units.nbytes):
+            self.kept.append(units.copy())
+        else:
+            self.kept.clear()
 
 
 def _in_order(runs: Integers, units: Numbers) -> tuple[Integers, bool]:
@@ -157,11 +172,3 @@ def _in_order(runs: Integers, units: Numbers) -> tuple[Integers, bool]:
     order = np.lexsort((last, first))
     ordered = bool((first[order][1:] >= last[order][:-1]).all())
     return np.ascontiguousarray(runs[order]), ordered
-
-
-def _measure(measure: Measure, column: int) -> list[int]:
-    low, high = measure.row_bounds
-    group_low, group_high = measure.group_bounds or (0, 0)
-    low, high = max(low, -VALUE_LIMIT), min(high, VALUE_LIMIT)
-    clamped = measure.group_bounds is not None
-    return [_KINDS[measure.kind], column, low, high, clamped, group_low, group_high, measure.l2_bound]

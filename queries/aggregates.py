@@ -11,6 +11,7 @@ from itertools import pairwise
 from sqlglot import exp
 
 from queries.errors import QueryNotPrivateError
+from queries.function_names import Function
 from queries.grids import places_for_rows
 from queries.hints import called, hint
 from queries.parse import DIALECT, position, refusal
@@ -25,7 +26,6 @@ from queries.plan import (
     Call,
     Column,
     Expression,
-    Function,
     Literal,
     MeasureKind,
     Relation,

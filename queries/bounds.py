@@ -1,7 +1,8 @@
 """Which contribution bound a measure gets when the caller states none: from the policy and the statement alone.
 
-A bound only decides how much is clipped and how much noise is added; any bound is private. For counts and for declared
-columns, in this order:
+A bound only decides how much is clipped and how much noise is added; any bound is private. Where nothing is declared,
+bounds are chosen from the data at a price (`release.py`), and what is found here is only where the choice starts from
+if the data tell too little. For counts and for declared columns, in this order:
 
 1. a unit that can have one row at the most counts one row, and one unit;
 2. an entry of the policy for exactly the columns of GROUP BY;
@@ -9,8 +10,9 @@ columns, in this order:
 4. the default entry, or the entry for no keys divided by √groups if that is larger: what a unit's total is when it is
    spread evenly. Few groups thus get a bound near that of the total.
 
-What a sum of an expression may be follows from these (`summands.py`). Quantiles have a bound of one row, so that
-customers count about equally (`quantiles.py`). Different values have one of 20 where the policy says nothing of them.
+What a sum of an expression may be follows from these (`summands.py`), where it follows by a limit of a factor only as
+a start. Quantiles have a bound of one row, so that customers count about equally (`quantiles.py`). Different values
+have one of 20 where the policy says nothing of them.
 """
 
 from __future__ import annotations
@@ -21,32 +23,24 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from queries.aggregates import Asked, Node
-from queries.plan import (
-    WEIGHT_ONE,
-    Call,
-    Column,
-    Derived,
-    Expression,
-    Function,
-    Grouped,
-    MeasureKind,
-    Relation,
-    Scan,
-    columns_of,
-)
+from queries.function_names import Function
+from queries.plan import WEIGHT_ONE, Call, Column, Derived, Expression, Grouped, MeasureKind, Relation, Scan, columns_of
 from queries.policy_model import VALUES_OF
 from queries.ranges import Ranges
 from queries.schema import Schema
 from queries.summands import ContributionBound, Summands
 
 _CENT = 100
-_ONE_ROW = ContributionBound(Fraction(1), "one row a unit")
+_ONE_ROW = ContributionBound(Fraction(1), "one row a unit", certain=True)
 _EQUAL_UNITS = ContributionBound(Fraction(1), "default: all units count about equally")
 _MOST_VALUES = ContributionBound(Fraction(20), "default")
+_SOME_ROWS = ContributionBound(Fraction(100), "some rows", declared=False)
+_SOME_GROUPS = 100
+_FEW_GROUPS = 4  # in which a unit's norm is at most 2: nothing is gained by a choice
 
 
-def contribution_bound(asked: Asked, node: Node, schema: Schema, groups: int | None) -> ContributionBound | None:
-    """The L2 bound in the measure's own units; None if none follows. `groups` is None for thresholds."""
+def contribution_bound(asked: Asked, node: Node, schema: Schema, groups: int | None) -> ContributionBound:
+    """The L2 bound in the measure's own units. `groups` is None for thresholds."""
     entries = _Entries(node, schema, groups)
     if asked.kind is MeasureKind.UNITS:
         return entries.units()
@@ -57,10 +51,18 @@ def contribution_bound(asked: Asked, node: Node, schema: Schema, groups: int | N
         own = None if fact is None else entries.entry(f"{VALUES_OF}{fact.path}")
         return own or entries.entry("values") or _MOST_VALUES
     if asked.kind is MeasureKind.ROWS or asked.value is None:
-        return entries.rows(node.relation)
-    found = Summands(node.relation, Ranges.over(node.relation, schema), schema, entries).bound(asked.value)
+        return entries.rows(node.relation) or _SOME_ROWS
+    ranges = Ranges.over(node.relation, schema)
+    found = Summands(node.relation, ranges, schema, entries).bound(asked.value)
     room = found is not None and found.l2 * WEIGHT_ONE * schema.policy.max_units < 1 << 63
-    return found if room else None
+    return found if found is not None and room else _one_value(ranges.of(asked.value).largest, asked.scale)
+
+
+def _one_value(largest: float, scale: int) -> ContributionBound:
+    """A guess: the largest value that a row may have, if that is known."""
+    known = math.isfinite(largest) and largest >= 1
+    value = Fraction(str(largest)) / 10**scale if known else Fraction(1)
+    return ContributionBound(value, "the largest value of a row" if known else "one", declared=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,9 @@ class _Entries:
         most = self.schema.policy.max_groups_contributed if self.groups is None else self.groups
         limit = ContributionBound(Fraction(math.isqrt(max(0, most - 1)) + 1), f"a unit in {most} groups")
         declared = self.entry("units")
+        if declared is None and most > _FEW_GROUPS:
+            some = min(most, _SOME_GROUPS)
+            return ContributionBound(Fraction(math.isqrt(some - 1) + 1), f"a unit in {some} groups", declared=False)
         return limit if declared is None or limit.l2 < declared.l2 else declared
 
     def _in_one_group(self) -> bool:

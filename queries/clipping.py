@@ -14,15 +14,17 @@ from fractions import Fraction
 from queries.bounds import has_one_group, has_one_row
 from queries.plan import (
     VALUE_LIMIT,
+    Aggregation,
     Block,
     Expression,
     Measure,
     MeasureKind,
     Relation,
 )
-from queries.planned import PlannedNode
+from queries.quantiles import Tree
 from queries.ranges import Ranges
 from queries.schema import Schema
+from queries.tuning import wanted_above
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,30 +35,46 @@ class Clipping:
     explanation: str
 
 
-def clippings(node: PlannedNode, schema: Schema) -> tuple[Clipping, ...]:
-    """What may be clipped of each measure, in the order of the aggregation."""
+def clippings(
+    aggregation: Aggregation, groups: int | None, schema: Schema, tree: Tree | None = None
+) -> tuple[Clipping, ...]:
+    """What may be clipped of each measure, in the order of the aggregation; `groups` is None for thresholds."""
     return tuple(
-        _Clipped(node, block, measure, schema).told() for block in node.aggregation.blocks for measure in block.measures
+        _Clipped(aggregation, groups, tree, block, measure, schema).told()
+        for block in aggregation.blocks
+        for measure in block.measures
     )
 
 
 class _Clipped:
     """One measure with the block whose weight it shares."""
 
-    def __init__(self, node: PlannedNode, block: Block, measure: Measure, schema: Schema) -> None:
-        self._relation = node.aggregation.source
+    def __init__(
+        self,
+        aggregation: Aggregation,
+        groups: int | None,
+        tree: Tree | None,
+        block: Block,
+        measure: Measure,
+        schema: Schema,
+    ) -> None:
+        self._relation = aggregation.source
         self._block = block
         self._measure = measure
-        self._tree = node.tree is not None
+        self._tree = tree is not None
         self._schema = schema
         self._unit = schema.policy.unit.name
+        self._all_groups = groups
         self._one_row = has_one_row(self._relation, schema)
-        self._reachable = _groups(node, schema)
+        one = self._one_row or has_one_group(self._relation, aggregation.keys.expressions, schema)
+        self._reachable = 1 if one else groups  # in how many groups a unit can have rows
         limits = [limit for limit in (self._reachable, block.max_groups) if limit is not None]
         self._groups = min(limits, default=None)
 
     def told(self) -> Clipping:
         """The clamps of rows and groups, and what the norm does."""
+        if self._block.free:
+            return Clipping(possible=True, explanation=self._chosen())
         said = [*self._rows(), *self._group(), *self._most_groups()]
         norms = [self._largest_norm(measure) for measure in self._block.measures]
         known = [norm for norm in norms if norm is not None]
@@ -64,6 +82,13 @@ class _Clipped:
         if fits and not said:
             return Clipping(possible=False, explanation=f"Never clips: {self._why()}.")
         return Clipping(possible=True, explanation=" ".join([*said, *(() if fits else (self._norm(),))]))
+
+    def _chosen(self) -> str:
+        """How many units are about to be above a bound that is chosen."""
+        groups, price = self._all_groups, self._block.rho_nano // len(self._block.measures)
+        many = "some" if groups is None else f"about {max(1, wanted_above(groups, price)):,}"
+        which = f"{many} {self._unit}s are scaled down, and at most a quarter"
+        return f"The bound is chosen so that noise and clipping balance: {which}."
 
     def _largest_norm(self, measure: Measure) -> Fraction | None:
         """The largest ‖p‖² / C² of a unit, None where it has no public limit."""
@@ -139,15 +164,6 @@ class _Clipped:
     def _own(self, minor: int) -> str:
         """Minor units in the column's own."""
         return f"{minor / 10**self._measure.scale:,.{self._measure.scale}f}"
-
-
-def _groups(node: PlannedNode, schema: Schema) -> int | None:
-    """In how many groups a unit can have rows; None where there is no public limit."""
-    aggregation = node.aggregation
-    one = has_one_row(aggregation.source, schema) or has_one_group(
-        aggregation.source, aggregation.keys.expressions, schema
-    )
-    return 1 if one else node.groups
 
 
 def _largest(measure: Measure, relation: Relation, schema: Schema) -> int | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from queries.aggregates import Node
+from queries.function_names import Function
 from queries.plan import (
     BOOLEAN,
     GROUPS_LIMIT,
@@ -18,7 +19,6 @@ from queries.plan import (
     Call,
     Column,
     Expression,
-    Function,
     Key,
     Kind,
     Literal,

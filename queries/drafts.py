@@ -11,8 +11,10 @@ from typing import TypeVar
 
 from queries.aggregates import Asked, Node
 from queries.bounds import contribution_bound
+from queries.clipping import clippings
 from queries.domains import Domain, public_keys
 from queries.errors import IllegalPlanError, PriceError, QueryNotPrivateError
+from queries.expected import Span
 from queries.fan_out import check_fan_out
 from queries.grids import fitted
 from queries.mechanisms import build
@@ -32,6 +34,7 @@ from queries.plan import (
     PublicKeys,
     ThresholdKeys,
     TopKeys,
+    Tuning,
 )
 from queries.planned import PlannedMeasure, PlannedNode
 from queries.quantiles import Wanted
@@ -42,6 +45,13 @@ from queries.summands import ContributionBound
 ATTO = 10**18
 DEFAULT_THRESHOLD_SHARE = 100  # a thresholded query takes this part of the thresholds' delta unless it says otherwise
 STATED = "stated"
+CHOSEN = "chosen from the data, at a part of the price"
+# The parts of a measure's price, in thousandths: where contributions lie, each choice of a bound, rough sums, and what
+# bounding takes. The sums have the rest.
+_LOCATING, _CHOOSING, _CHOOSING_ONCE, _ROUGH, _LOST = 30, 25, 60, 100, 100
+_THOUSAND = 1_000
+_MANY_GROUPS = 16  # from here on bounds differ from group to group
+TOO_SMALL = "This price is too small for so many results."
 _ANY_ROW = (-VALUE_LIMIT, VALUE_LIMIT)
 _NOTHING = Bounds()
 T = TypeVar("T")
@@ -61,6 +71,7 @@ class Draft:
         self._top: int | None = None
         self._top = self._top_keys()
         self._sources: dict[int, str] = {}  # of the bounds, by measure
+        self._guessed: set[int] = set()  # the measures whose bound is only where a choice starts from
         self._measures: dict[int, Measure] = {}
         for number, asked in enumerate(node.measures):
             if asked.additive:
@@ -83,23 +94,36 @@ class Draft:
         return found
 
     def _sums(self, table: str, keys: Keys, key_numbers: tuple[int, ...], part: int) -> PlannedNode:
-        blocks = []
-        for numbers in self._blocks():
-            measures = tuple(self._scaled(self._measures[number], len(numbers)) for number in numbers)
-            blocks.append((Block(measures, part * len(numbers), self._max_groups()), numbers))
-        blocks.sort(key=lambda block: repr(block[0]))
         with _exactly():
+            blocks = [(self._block(numbers, part * len(numbers)), numbers) for numbers in self._blocks()]
+            blocks.sort(key=lambda block: repr(block[0]))
             aggregation = Aggregation(
                 self._node.relation, keys, tuple(block for block, _ in blocks), self._schema.policy.max_units
             )
+            aggregation = self._with_estimates(aggregation)
             mechanism = build(aggregation)
         order = [number for _, numbers in blocks for number in numbers]
+        free = [block.free for block in aggregation.blocks for _ in block.measures]
         planned = tuple(
-            self._planned((number,), measure, scale)
-            for number, measure, scale in zip(order, aggregation.measures, mechanism.scales(), strict=True)
+            self._planned((number,), measure, None if chosen else scale)
+            for number, measure, scale, chosen in zip(
+                order, aggregation.measures, mechanism.scales(), free, strict=True
+            )
         )
         groups = self._groups if self._top is None else self._top
         return PlannedNode(table, table, aggregation, mechanism, key_numbers, planned, groups)
+
+    def _with_estimates(self, aggregation: Aggregation) -> Aggregation:
+        """The aggregation with a part of each price for what bounding takes, where it may take anything."""
+        told = iter(clippings(aggregation, self._groups if self._top is None else self._top, self._schema))
+        blocks = []
+        for block in aggregation.blocks:
+            possible = [next(told).possible for _ in block.measures]
+            lost = max(len(block.measures), block.loss_nano * _LOST // _THOUSAND) if any(possible) else 0
+            if lost >= block.rho_nano:
+                raise PriceError("invalid-price", TOO_SMALL)
+            blocks.append(replace(block, rho_nano=block.rho_nano - lost, lost_nano=lost))
+        return replace(aggregation, blocks=tuple(blocks))
 
     def _top_keys(self) -> int | None:
         """How many keys to choose before they are measured, where that is better than to measure all of them.
@@ -115,7 +139,7 @@ class Draft:
         given, declared = self._given(*counts[0]), self._declared(counts[0][1])
         if given.per_group is not None or any(not each.additive for each in self._node.measures):
             return None
-        bound = given.l2 or (Fraction(1) if declared is None else declared.l2)
+        bound = given.l2 or declared.l2
         worth = 0 < count < (self._groups or 0) and 5 * count < 6 * bound * bound
         return count if worth else None
 
@@ -157,8 +181,6 @@ class Draft:
         bounds = {self._given(number, self._node.measures[number]).l2 for number in numbers}
         stated, declared = _only(bounds, names, asked[0].bounds), self._declared(asked[0])
         found = declared if stated is None else ContributionBound(stated, STATED)
-        if found is None:
-            raise self._no_bound(numbers[0])
         self._sources[numbers[0]] = found.source
         measure = self._checked(Asked(MeasureKind.ROWS, None), max(1, math.ceil(found.l2)), _ANY_ROW, None)
         return tree_part(self._node.relation, asked[0], wanted, values, measure)
@@ -189,10 +211,12 @@ class Draft:
         measure = self._planned(numbers, part.measure, scale)
         return PlannedNode(name, table, aggregation, mechanism, key_numbers, (measure,), self._groups, part.tree)
 
-    def _planned(self, numbers: tuple[int, ...], measure: Measure, scale: float) -> PlannedMeasure:
+    def _planned(self, numbers: tuple[int, ...], measure: Measure, scale: float | None) -> PlannedMeasure:
+        """The measure as it is told; without a `scale` its bound, and so its noise, is still to be chosen."""
         number, unit = numbers[0], 10**measure.scale
         columns = tuple(sorted({alias for each in numbers for alias in self._node.aliases.get(each, ())}))
-        bound, error = Fraction(measure.l2_bound, unit), scale / WEIGHT_ONE / unit
+        bound = None if scale is None else Fraction(measure.l2_bound, unit)
+        error = None if scale is None else Span.of(scale / WEIGHT_ONE / unit)
         return PlannedMeasure(number, columns, measure.kind, measure.scale, bound, error, self._sources[number])
 
     def _count_groups(self, size_of: SizeOf) -> int | None:
@@ -240,6 +264,22 @@ class Draft:
         found = [tuple(n for n in block if block[n] == head) for head in sorted(set(block.values()))]
         return [tuple(sorted(group, key=lambda n: repr(self._measures[n]))) for group in found]
 
+    def _block(self, numbers: tuple[int, ...], rho_nano: int) -> Block:
+        """The block of these measures, at this price; its bounds are chosen if one of them is not declared."""
+        width, chosen = len(numbers), not self._guessed.isdisjoint(numbers)
+        measures = tuple(self._scaled(self._measures[number], 1 if chosen else width) for number in numbers)
+        if not chosen:
+            return Block(measures, rho_nano, self._max_groups())
+        for number in numbers:
+            self._sources[number] = CHOSEN
+        part = rho_nano // width
+        if part < _THOUSAND:
+            raise PriceError("invalid-price", TOO_SMALL)
+        many = self._groups is None or self._groups >= _MANY_GROUPS
+        choosing, rough = (_CHOOSING, _ROUGH) if many else (_CHOOSING_ONCE, 0)
+        tuning = Tuning(*(part * thousandths // _THOUSAND for thousandths in (_LOCATING, choosing, rough)))
+        return Block(measures, rho_nano - width * tuning.rho_nano, self._max_groups(), tuning)
+
     def _scaled(self, measure: Measure, width: int) -> Measure:
         """The measure with its bound widened by √width: the noise of a part of ρ each, one joint clip for all."""
         bound = math.isqrt(measure.l2_bound**2 * width - 1) + 1
@@ -248,7 +288,7 @@ class Draft:
     def _measure(self, number: int, asked: Asked) -> Measure:
         given = self._given(number, asked)
         declared = self._declared(asked)
-        if declared is None and given == _NOTHING:
+        if not declared.declared and given == _NOTHING:
             given = self._of_its_ratio(number)
         unit = 10**asked.scale
         rows = _ANY_ROW if given.per_row is None else _clamped(given.per_row, unit)
@@ -259,12 +299,12 @@ class Draft:
             self._sources[number] = STATED
             return self._checked(asked, bound, rows, group)
         found = declared if given.l2 is None else ContributionBound(given.l2, STATED)
-        if found is None:
-            raise self._no_bound(number)
         self._sources[number] = found.source
+        if not found.declared:
+            self._guessed.add(number)
         return self._checked(asked, max(1, math.ceil(found.l2 * unit)), rows, None)
 
-    def _declared(self, asked: Asked) -> ContributionBound | None:
+    def _declared(self, asked: Asked) -> ContributionBound:
         chosen = self._top if asked.kind is MeasureKind.UNITS else None  # a unit is in no more keys than were chosen
         return contribution_bound(asked, self._node, self._schema, chosen or self._groups)
 
@@ -290,15 +330,6 @@ class Draft:
         except IllegalPlanError as error:
             reason, (line, column) = f"This bound cannot be kept: {error}.", asked.bounds.place
             raise QueryNotPrivateError("bound-out-of-range", reason, line=line, column=column) from None
-
-    def _no_bound(self, number: int) -> QueryNotPrivateError:
-        names = ", ".join(sorted(self._node.aliases.get(number, ()))) or "one of the sums"
-        return QueryNotPrivateError(
-            "no-bound",
-            f"No contribution bound is declared for {names}.",
-            hint="State what one customer may add at most over all groups: SUM(…, l2_bound => number), or "
-            "options.l2_bound {alias: number}.",
-        )
 
 
 @contextmanager

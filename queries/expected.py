@@ -27,6 +27,7 @@ class Unknown(IntEnum):
     COMPLEX = 1  # made of functions that are not worked out here
     GROUP = 2  # a key of the group is in it
     DATA = 3  # a released value is in it
+    BOUND = 4  # the bound of a measure is still to be chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,11 @@ class Span:
 
     low: float
     high: float
+
+    @classmethod
+    def of(cls, value: float) -> Span:
+        """The span of one value."""
+        return cls(value, value)
 
     @classmethod
     def over(cls, values: Iterable[float]) -> Span | Unknown:
@@ -52,7 +58,7 @@ class Noise:
     """The standard errors s<number> of one release, and how many groups it has: None where a threshold decides."""
 
     release: str
-    errors: Mapping[int, float]
+    errors: Mapping[int, Span | Unknown]
     groups: int | None
 
 
@@ -148,9 +154,10 @@ class _Reader:
             return Unknown.GROUP
         found = [(each.release, each.errors.get(int(column.name[1:]))) for each in noise]
         for release, error in found:
-            if error is not None:
+            if isinstance(error, Span):
                 self.releases.add(release)
-                return Span(error, error)
+            if error is not None:
+                return error
         return Unknown.DATA  # of a quantile
 
     def _summed(self, part: Span, select: exp.Select) -> Known:

@@ -1,43 +1,51 @@
 """The contribution matrix, streamed: a unit's rows are summed by group, bounded, weighted and added up, in integers.
 
-Compiled by numba. What a unit adds is a function of the multiset of its own rows (and of the candidates' priorities,
-which depend on the keys' content alone); nothing here depends on the order of rows, the unit's number, or another
-unit.
+Compiled by numba, in two steps. `add_runs` sums rows by unit and group, as `UnitSums` (`unit_sums.py`) keep them; the
+functions that end in `_units` go over the units of such sums. What a unit adds is a function of the multiset of its own
+rows (and of the candidates' priorities, which depend on the keys' content alone); nothing here depends on the order of
+rows, the unit's number, or another unit. So squares are added up in fixed point, where any order gives the same sum.
 
 Why nothing overflows. A row's value is clamped to 2^31 - 1 at the most and a unit with 2^31 rows is refused, so a
-group's sum p stays below 2^62; bounds by group are at most 2^46. The weight k (`_weight`) makes Σ (k·p)² ≤ (2^16·C)²,
-hence |k·p| ≤ 2^16·C for each cell, and the plan guarantees 2^16·C·unit_capacity < 2^63: so k·p and its sums over
-units fit.
+group's sum p stays below 2^62; bounds by group are at most 2^46. The weight k (`_weight`) makes Σ (k·p/B)² ≤ 2^32 for
+the bounds B of the cells, hence |k·p| ≤ 2^16·B for each cell, and the plan, or the release, guarantees
+2^16·B·unit_capacity < 2^63: so k·p and its sums over units fit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import sqrt
+from math import ceil, log2, sqrt
 from typing import TypeVar, cast
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from queries.engine import FIRST_NORM, NORMS
 from queries.plan import WEIGHT_ONE
 
 Integers = NDArray[np.int64]
 Numbers = NDArray[np.int32]
 Words = NDArray[np.uint64]
+Floats = NDArray[np.float64]
 _Code = TypeVar("_Code", bound=Callable[..., object])
 
 # The columns of `measures`, one row a measure …
 KIND, VALUE, ROW_LOW, ROW_HIGH, CLAMPED, GROUP_LOW, GROUP_HIGH, L2_BOUND = range(8)
 SUM, ROWS, UNITS = range(3)
-# … of `blocks`, one row a block: measures FIRST to LAST (exclusive), and MAX_GROUPS or -1 …
-FIRST, LAST, MAX_GROUPS = range(3)
+# … of `block`, of measures FIRST to LAST (exclusive): MAX_GROUPS or -1, whether some groups are left out, and whether
+# its only measure has the same bound in each …
+FIRST, LAST, MAX_GROUPS, RESTRICTED, UNIFORM = range(5)
 # … and the cells of `opened`, the unit whose rows are being summed: its number or -1, its rows, its groups so far.
 UNIT, UNIT_ROWS, UNIT_GROUPS = range(3)
+# The cells of `stored`: how many units and how many of their groups are stored.
+ENDS, CELLS = range(2)
 
 DONE, TOO_MANY_ROWS = range(2)
 
 _MOST_ROWS = (1 << 31) - 1
+_MOST_LOST = 1 << 46
+_FINE = float(1 << 40)
 _EXACT = float(1 << 53)
 _ONE = float(WEIGHT_ONE)
 _MARGIN = 1.0 - 1e-9
@@ -59,15 +67,31 @@ def mixed(word: np.uint64) -> np.uint64:
 
 @compiled("i8(f8)")
 def _weight(q: float) -> int:
-    """The weight k of a unit whose squared norm in units of the bounds is q: k ≤ WEIGHT_ONE and k²·q ≤ WEIGHT_ONE².
+    """The weight k ≤ WEIGHT_ONE of a unit whose squared norm in units of the bounds is q: k²·q ≤ WEIGHT_ONE².
 
-    `q` is Σ_j S_j/C_j² in floating point; the guarantee is about the true value. Each S_j is a sum of at most 2·10^6
-    squares of a p that was rounded once, so its relative error is below (2·10^6 + 4)·2^-53; C_j is below 2^47, hence
-    exact; its square, the quotient and the sum over at most 25 measures add 27 roundings. All terms are non-negative,
-    so the true q is below q·(1 + 2.3e-10). If q ≤ 1 - 1e-9, it is below 1. Otherwise k ≤ 2^16·(1 - 1e-9)/√q up to 3
-    roundings, and k² times the true q is below 2^32·(1 - 1e-9)²·(1 + 2.3e-10)·(1 + 1e-15) < 2^32.
+    `q` comes from `_squared_norm`, which rounds up but for some thirty roundings by a factor of 1 - 2^-53 each: the
+    true value is below q·(1 + 1e-14). If q ≤ 1 - 1e-9, it is below 1. Otherwise k ≤ 2^16·(1 - 1e-9)/√q up to 3
+    roundings, and k² times the true value is below 2^32·(1 - 1e-9)²·(1 + 2e-14) < 2^32.
     """
     return WEIGHT_ONE if q <= _MARGIN else int(_ONE * _MARGIN / sqrt(q))
+
+
+@compiled("f8(i8, f8[:, ::1], i4[::1], i8[:, ::1])")
+def _squared_norm(measure: int, inverse: Floats, groups: Numbers, sums: Integers) -> float:
+    """Σ (p·inverse)² over the groups, at least: in units of the largest term, in steps of 2^-40, each rounded up.
+
+    So the order of the groups does not matter, and at most 2·10^6 steps are below 2^61.
+    """
+    largest = 0.0
+    for slot in range(len(groups)):
+        largest = max(largest, abs(float(sums[slot, measure])) * inverse[measure, np.uintp(groups[slot])])
+    if largest == 0.0:
+        return 0.0
+    steps, unit = np.int64(0), 1.0 / largest
+    for slot in range(len(groups)):
+        part = abs(float(sums[slot, measure])) * inverse[measure, np.uintp(groups[slot])] * unit
+        steps += np.int64(ceil(part * part * _FINE))
+    return largest * largest * (float(steps) / _FINE)
 
 
 @compiled("u8(u8[::1], i4)")
@@ -76,14 +100,14 @@ def _priority(priorities: Words, group: np.int32) -> np.uint64:
     return priorities[group] if len(priorities) else np.uint64(group)
 
 
-@compiled("u8(u8[::1], i4[::1], i8[:, ::1], i8)")
-def _content(priorities: Words, touched: Numbers, sums: Integers, count: int) -> np.uint64:
+@compiled("u8(u8[::1], i4[::1], i8[:, ::1])")
+def _content(priorities: Words, groups: Numbers, sums: Integers) -> np.uint64:
     """A hash of the unit's sums by group: it adds up over the groups, so their order does not matter."""
     content = np.uint64(0)
-    for slot in range(count):
-        word = mixed(_priority(priorities, touched[slot]))
-        for measure in range(sums.shape[0]):
-            word = mixed(word ^ np.uint64(sums[measure, slot]))
+    for slot in range(len(groups)):
+        word = mixed(_priority(priorities, groups[slot]))
+        for measure in range(sums.shape[1]):
+            word = mixed(word ^ np.uint64(sums[slot, measure]))
         content += word
     return mixed(content)
 
@@ -111,12 +135,13 @@ def _nth(words: Words, place: int) -> np.uint64:
     return np.uint64(words[place])
 
 
-@compiled("i8[::1](u8[::1], i4[::1], i8, u8, i8)")
-def _draw(priorities: Words, touched: Numbers, count: int, content: np.uint64, most: int) -> Integers:
+@compiled("i8[::1](u8[::1], i4[::1], i8[:, ::1], i8)")
+def _draw(priorities: Words, groups: Numbers, sums: Integers, most: int) -> Integers:
     """The slots of the `most` smallest draws, ties by group; a draw mixes content and the group's priority."""
+    count, content = len(groups), _content(priorities, groups, sums)
     draws, kept = np.empty(count, np.uint64), np.empty(most, np.int64)
     for slot in range(count):
-        draws[slot] = mixed(_priority(priorities, touched[slot]) ^ content)
+        draws[slot] = mixed(_priority(priorities, groups[slot]) ^ content)
     last, size = _nth(draws.copy(), most - 1), 0
     for slot in range(count):
         if draws[slot] < last:
@@ -126,69 +151,155 @@ def _draw(priorities: Words, touched: Numbers, count: int, content: np.uint64, m
     while size < most:  # those that equal the last draw, in order of group: one of them, but for a collision
         best = -1
         for slot in range(count):
-            if draws[slot] == last and touched[slot] > previous and (best < 0 or touched[slot] < touched[best]):
+            if draws[slot] == last and groups[slot] > previous and (best < 0 or groups[slot] < groups[best]):
                 best = slot
         kept[size] = best
-        previous = touched[best]
+        previous = groups[best]
         size += 1
     return kept
 
 
-@compiled("f8(i8[::1], i8[::1], i8)")
-def _bounded(measure: Integers, sums: Integers, count: int) -> float:
-    """Clamp the sums to the measure's bounds by group, in place, and return the sum of their squares."""
-    if measure[CLAMPED]:
-        for slot in range(count):
-            sums[slot] = min(max(sums[slot], measure[GROUP_LOW]), measure[GROUP_HIGH])
-    even, odd = 0.0, 0.0  # two chains of additions run at once
-    for slot in range(0, count - 1, 2):
-        even += float(sums[slot]) * float(sums[slot])
-        odd += float(sums[slot + 1]) * float(sums[slot + 1])
-    if count % 2:
-        even += float(sums[count - 1]) * float(sums[count - 1])
-    return even + odd
+@compiled("i8[::1](i8[::1], f8[:, ::1], i4[::1])")
+def _released(block: Integers, inverse: Floats, groups: Numbers) -> Integers:
+    """The slots of the groups that are not left out."""
+    slots, size = np.empty(len(groups), np.int64), 0
+    for slot in range(len(groups)):
+        if inverse[block[FIRST], np.uintp(groups[slot])] > 0.0:
+            slots[size] = slot
+            size += 1
+    return slots[:size]
 
 
-@compiled("void(i8[:, ::1], i8[:, ::1], u8[::1], i4[::1], i4[::1], i8[:, ::1], i8[::1], i8[:, ::1])")
-def close_unit(
-    measures: Integers,
-    blocks: Integers,
-    priorities: Words,
-    slots: Numbers,
-    touched: Numbers,
+@compiled("void(i8[:, ::1], i8[::1], i8[:, ::1])")
+def _clamp(measures: Integers, block: Integers, sums: Integers) -> None:
+    """Clamp the sums to the bounds by group, in place."""
+    for measure in range(block[FIRST], block[LAST]):
+        if measures[measure, CLAMPED]:
+            low, high = measures[measure, GROUP_LOW], measures[measure, GROUP_HIGH]
+            for slot in range(len(sums)):
+                sums[slot, measure] = min(max(sums[slot, measure], low), high)
+
+
+@compiled("Tuple((i4[::1], i8[:, ::1]))(i8[:, ::1], i8[::1], u8[::1], i4[::1], i8[:, ::1])")
+def _bounded(
+    measures: Integers, block: Integers, priorities: Words, groups: Numbers, sums: Integers
+) -> tuple[Numbers, Integers]:
+    """At most so many of the unit's groups, drawn before any clamp so that all blocks draw alike, and clamped sums."""
+    if 0 <= block[MAX_GROUPS] < len(groups):
+        kept = _draw(priorities, groups, sums, block[MAX_GROUPS])
+        groups, sums = groups[kept], sums[kept]
+    clamped = False
+    for measure in range(block[FIRST], block[LAST]):
+        clamped |= measures[measure, CLAMPED] != 0
+    if clamped:
+        sums = sums.copy()
+        _clamp(measures, block, sums)
+    return groups, sums
+
+
+@compiled("i8(i8[:, ::1], i8[::1], f8[:, ::1], i4[::1], i8[:, ::1])")
+def _weight_of(measures: Integers, block: Integers, inverse: Floats, groups: Numbers, sums: Integers) -> int:
+    """The weight of a unit with these bounded sums."""
+    if block[UNIFORM]:
+        measure, squares = block[FIRST], 0.0
+        for slot in range(len(groups)):
+            squares += float(sums[slot, measure]) * float(sums[slot, measure])
+        # Below 2^53 all squares and partial sums are exact integers, and C² is one too or larger: q ≤ 1 is exact.
+        if squares < _EXACT and squares <= float(measures[measure, L2_BOUND]) ** 2:
+            return WEIGHT_ONE
+    q = 0.0
+    for measure in range(block[FIRST], block[LAST]):
+        q += _squared_norm(measure, inverse, groups, sums)
+    return _weight(q)
+
+
+@compiled("void(i8[::1], i4[::1], i8[:, ::1], i8[:, ::1], i8[::1], u8[::1], f8[:, ::1], i8[:, ::1])")
+def weigh_units(
+    ends: Integers,
+    groups: Numbers,
     sums: Integers,
-    opened: Integers,
+    measures: Integers,
+    block: Integers,
+    priorities: Words,
+    inverse: Floats,
     out: Integers,
 ) -> None:
-    """Bound and weight the open unit's sums, add them to `out`, and forget the unit."""
-    total = opened[UNIT_GROUPS]
-    content = np.uint64(0)
-    for most in blocks[:, MAX_GROUPS]:
-        if 0 <= most < total and not content:  # before any clamp, so that all blocks draw alike
-            content = _content(priorities, touched, sums, total)
-    for block in range(len(blocks)):
-        first, last, most = blocks[block, FIRST], blocks[block, LAST], blocks[block, MAX_GROUPS]
-        groups, bounded, count = touched, sums, total
-        if 0 <= most < total:
-            kept = _draw(priorities, touched, total, content, most)
-            groups, bounded, count = touched[kept], np.empty((len(sums), most), np.int64), most
-            for measure in range(first, last):
-                for slot in range(count):
-                    bounded[measure, slot] = sums[measure, kept[slot]]
-        q, fits = 0.0, False
-        for measure in range(first, last):
-            squares = _bounded(measures[measure], bounded[measure], count)
-            bound_squared = float(measures[measure, L2_BOUND]) ** 2
-            q += squares / bound_squared
-            # Below 2^53 all squares and partial sums are exact integers, and C² is one too or larger: q ≤ 1 is exact.
-            fits = last - first == 1 and squares < _EXACT and squares <= bound_squared
-        weight = WEIGHT_ONE if fits else _weight(q)
-        for measure in range(first, last):
-            for slot in range(count):
-                out[measure, np.uintp(groups[slot])] += weight * bounded[measure, slot]
-    for slot in range(total):
-        slots[np.uintp(touched[slot])] = -1
-    opened[UNIT], opened[UNIT_ROWS], opened[UNIT_GROUPS] = -1, 0, 0
+    """Add each unit's bounded sums, times its weight, to `out`."""
+    start = 0
+    for end in ends:
+        own, cells = groups[start:end], sums[start:end]
+        if block[RESTRICTED]:
+            kept = _released(block, inverse, own)
+            own, cells = own[kept], cells[kept]
+        own, cells = _bounded(measures, block, priorities, own, cells)
+        weight = _weight_of(measures, block, inverse, own, cells)
+        for slot in range(len(own)):
+            for measure in range(block[FIRST], block[LAST]):
+                out[measure, np.uintp(own[slot])] += weight * cells[slot, measure]
+        start = end
+
+
+@compiled("void(i8[::1], i4[::1], i8[:, ::1], i8[:, ::1], i8[::1], u8[::1], f8[:, ::1], i8[::1])")
+def measure_units(
+    ends: Integers,
+    groups: Numbers,
+    sums: Integers,
+    measures: Integers,
+    block: Integers,
+    priorities: Words,
+    inverse: Floats,
+    bins: Integers,
+) -> None:
+    """Count each unit in the bin of the norm of its bounded sums of the block's first measure, times `inverse`."""
+    start = 0
+    for end in ends:
+        own, cells = groups[start:end], sums[start:end]
+        if block[RESTRICTED]:
+            kept = _released(block, inverse, own)
+            own, cells = own[kept], cells[kept]
+        own, cells = _bounded(measures, block, priorities, own, cells)
+        q = _squared_norm(block[FIRST], inverse, own, cells)
+        if q > 0.0:
+            place = int(np.int64(ceil(2.0 * log2(q)))) - FIRST_NORM
+            bins[min(max(place, 0), NORMS - 1)] += 1
+        start = end
+
+
+@compiled("i8(i8, i8[:, ::1])")
+def _size(measure: int, sums: Integers) -> int:
+    """The sum of absolute values, at most _MOST_LOST."""
+    size = 0
+    for slot in range(len(sums)):
+        cell: int = abs(sums[slot, measure])
+        size = min(size + min(cell, _MOST_LOST), _MOST_LOST)
+    return size
+
+
+@compiled("void(i8[::1], i4[::1], i8[:, ::1], i8[:, ::1], i8[::1], u8[::1], f8[:, ::1], i8[::1], i8[::1])")
+def lose_units(
+    ends: Integers,
+    groups: Numbers,
+    sums: Integers,
+    measures: Integers,
+    block: Integers,
+    priorities: Words,
+    inverse: Floats,
+    caps: Integers,
+    lost: Integers,
+) -> None:
+    """Add what bounding takes from each unit, all groups together and without signs, at most its measure's cap."""
+    start = 0
+    for end in ends:
+        own, cells = groups[start:end], sums[start:end]
+        if block[RESTRICTED]:
+            kept = _released(block, inverse, own)
+            own, cells = own[kept], cells[kept]
+        held, left = _bounded(measures, block, priorities, own, cells)
+        weight = _weight_of(measures, block, inverse, held, left)
+        for measure in range(block[FIRST], block[LAST]):
+            taken = _size(measure, cells) - ((weight * _size(measure, left)) >> 16)
+            lost[measure] += min(max(taken, 0), caps[measure])
+        start = end
 
 
 @compiled("void(i8[::1], i4[::1], i8[:, ::1], i8, i8, i8[::1])")
@@ -242,9 +353,33 @@ def _place(groups: Numbers, start: int, stop: int, slots: Numbers, touched: Numb
     return count
 
 
+@compiled("void(i4[::1], i4[::1], i8[:, ::1], i8[::1], i8[::1], i4[::1], i8[:, ::1], i8[::1])")
+def close_unit(
+    slots: Numbers,
+    touched: Numbers,
+    sums: Integers,
+    opened: Integers,
+    ends: Integers,
+    stored_groups: Numbers,
+    stored_sums: Integers,
+    stored: Integers,
+) -> None:
+    """Append the open unit's sums to what is stored, for which there is room, and forget the unit."""
+    place = stored[CELLS]
+    for slot in range(opened[UNIT_GROUPS]):
+        stored_groups[place + slot] = touched[slot]
+        for measure in range(len(sums)):
+            stored_sums[place + slot, measure] = sums[measure, slot]
+        slots[np.uintp(touched[slot])] = -1
+    stored[CELLS] += opened[UNIT_GROUPS]
+    ends[stored[ENDS]] = stored[CELLS]
+    stored[ENDS] += 1
+    opened[UNIT], opened[UNIT_ROWS], opened[UNIT_GROUPS] = -1, 0, 0
+
+
 @compiled(
-    "Tuple((i8, i4[::1], i8[:, ::1]))(i4[::1], i4[::1], i8[:, ::1], i8[:, ::1], i8[:, ::1], i8[:, ::1], "
-    "u8[::1], i4[::1], i4[::1], i8[:, ::1], i8[::1], i8[:, ::1])"
+    "Tuple((i8, i4[::1], i8[:, ::1]))(i4[::1], i4[::1], i8[:, ::1], i8[:, ::1], i8[:, ::1], "
+    "i4[::1], i4[::1], i8[:, ::1], i8[::1], i8[::1], i4[::1], i8[:, ::1], i8[::1])"
 )
 def add_runs(
     units: Numbers,
@@ -252,19 +387,20 @@ def add_runs(
     values: Integers,
     runs: Integers,
     measures: Integers,
-    blocks: Integers,
-    priorities: Words,
     slots: Numbers,
     touched: Numbers,
     sums: Integers,
     opened: Integers,
-    out: Integers,
+    ends: Integers,
+    stored_groups: Numbers,
+    stored_sums: Integers,
+    stored: Integers,
 ) -> tuple[int, Numbers, Integers]:
     """Add the rows of `runs` (start, stop), in which units come in order; the last unit stays open.
 
     `slots` has the open unit's slot of each group, or -1: a list of what was touched, not a test for zero. `sums` and
     `touched` are indexed by slot and come back, because they may have grown. `groups` is used up: a row's group
-    becomes its slot. A negative group is none; all are below len(slots).
+    becomes its slot. A negative group is none; all are below len(slots). Units that are closed are stored.
     """
     for run in range(len(runs)):
         row, end = runs[run, 0], runs[run, 1]
@@ -274,7 +410,7 @@ def add_runs(
                 stop += 1
             if opened[UNIT] != unit:
                 if opened[UNIT] >= 0:
-                    close_unit(measures, blocks, priorities, slots, touched, sums, opened, out)
+                    close_unit(slots, touched, sums, opened, ends, stored_groups, stored_sums, stored)
                 opened[UNIT] = unit
             opened[UNIT_ROWS] += stop - row
             if opened[UNIT_ROWS] > _MOST_ROWS:

@@ -1,4 +1,4 @@
-"""The noise: the discrete Gaussian mechanism and the threshold on noised counts, priced before they run.
+"""The noise: the discrete Gaussian mechanism, thresholds on noised counts, and choices, priced before they run.
 
 `build` turns an aggregation into the one object that is both priced and run. Samplers come from OpenDP; what is
 charged is the larger of our own rational formula and OpenDP's map, and a scale is raised until both fit the price.
@@ -21,19 +21,20 @@ from numpy.typing import NDArray
 
 from budgets.privacy_loss import PrivacyLoss
 from queries.errors import IllegalPlanError
-from queries.plan import WEIGHT_ONE, Aggregation, ThresholdKeys, TopKeys
+from queries.plan import NANO, WEIGHT_ONE, Aggregation, ThresholdKeys, TopKeys
 
 Vector = NDArray[np.int64]
 
-NANO = 10**9
 ATTO = 10**18
 SCALE_LIMIT = 2.0**56  # OpenDP's sampler saturates 64-bit integers beyond; the plan's own limit is below
 _CELLS_A_TASK = 2_000
 _EXACT_DEGREES = 64
 _REACH = 200  # scales below the highest score, where a choice has a probability of e**-200
 _LEAST_SCALE = 2.0**-7  # a step of one is then within reach
-_BITS = 400  # of weights: e**-200 has 111 of them
-_DIGITS = 160  # of decimals that weights are computed with
+_BITS = 400  # of weights, and of their digits below one: e**-200 takes 289 of them
+_PRIOR_BITS = 800  # where a prior is multiplied in, of e**-250 at the least: e**-450 takes 650
+_DIGITS = 40  # significant ones that weights are computed with: 2^-130 of each
+_MOST_PRIOR = 250
 
 dp.enable_features("contrib")
 
@@ -137,7 +138,7 @@ class Choice:
         """The choice with the least noise whose loss is at most `rho_nano`, by our formula and by OpenDP's."""
         rho = Fraction(rho_nano, NANO)
         scale = max(_LEAST_SCALE, math.sqrt(count / float(8 * rho)))
-        while _choice_rho(count, scale) > rho:
+        while _choice_rho(count, scale, monotonic=True) > rho:
             scale *= 1 + 2**-42
         if scale > SCALE_LIMIT:
             raise IllegalPlanError("a noise scale out of range")
@@ -145,7 +146,7 @@ class Choice:
 
     def among(self, scores: Vector) -> NDArray[np.int64]:
         """The indices that were chosen, of scores in units of 1 / WEIGHT_ONE: all where there are no more."""
-        if _choice_rho(self.count, self.scale) > Fraction(self.rho_nano, NANO):
+        if _choice_rho(self.count, self.scale, monotonic=True) > Fraction(self.rho_nano, NANO):
             raise IllegalPlanError("a choice that loses more than it was charged for")
         counts = scores // WEIGHT_ONE
         if len(counts) <= self.count:
@@ -157,10 +158,50 @@ class Choice:
         return np.array([_draw(members, weights) for _ in range(self.count)], np.int64)
 
 
-def _weight_of(below: int, scale: float) -> int:
-    """2**_BITS · exp(-below / scale), within 2^-100 of it."""
+@dataclass(frozen=True, slots=True)
+class BoundChoice:
+    """Chooses a bound with a probability in proportion to prior · exp(-s / scale): the exponential mechanism.
+
+    With a units above a bound and N in all, s = |max(a - wanted, a - N/4)|: the bound is best that `wanted` units
+    exceed, or a quarter of all if that is less. A unit changes a by one at the most, and a - N/4 by three quarters at
+    the most, so s by one, upwards for some bounds and downwards for others: the logarithm of the probability of a bound
+    relative to that of another changes by at most ε = 2 / scale, whatever the prior, which no row decides. So it has a
+    bounded range of ε (Dong, Durfee and Rogers 2020, arXiv:1909.13830), hence is ε²/8-zCDP (Cesar and Rogers 2021,
+    arXiv:2004.07223, Section 3): a ρ of 1 / (2·scale²). Weights are raised and rounded as `Choice` does.
+    """
+
+    scale: float
+    rho_nano: int
+
+    @classmethod
+    def of(cls, rho_nano: int) -> BoundChoice:
+        """The choice with the least noise whose loss is at most `rho_nano`, by our formula and by OpenDP's."""
+        rho = Fraction(rho_nano, NANO)
+        scale = max(_LEAST_SCALE, math.sqrt(1 / float(2 * rho)))
+        while _choice_rho(1, scale, monotonic=False) > rho:
+            scale *= 1 + 2**-42
+        if scale > SCALE_LIMIT:
+            raise IllegalPlanError("a noise scale out of range")
+        return cls(scale, rho_nano)
+
+    def among(self, norms: Vector, wanted: int, log_prior: NDArray[np.float64]) -> int:
+        """The number of a bin of `norms`, whose upper end is the bound; bins without a prior are not chosen."""
+        if _choice_rho(1, self.scale, monotonic=False) > Fraction(self.rho_nano, NANO):
+            raise IllegalPlanError("a choice that loses more than it was charged for")
+        units = int(norms.sum())
+        above = (units - np.cumsum(norms))[: len(log_prior)]
+        score = np.abs(np.maximum(4 * (above - wanted), 4 * above - units))  # in quarters
+        score = np.minimum(score, score.min() + int(4 * _REACH * self.scale))
+        log_prior = np.maximum(log_prior - log_prior.max(), -_MOST_PRIOR)
+        pairs = zip((score - score.min()).tolist(), log_prior.tolist(), strict=True)
+        weights = [_weight_of(below, 4 * self.scale, prior, _PRIOR_BITS) for below, prior in pairs]
+        return _draw([[place] for place in range(len(weights))], weights)
+
+
+def _weight_of(below: int, scale: float, log_prior: float = 0.0, bits: int = _BITS) -> int:
+    """2**bits · exp(log_prior - below / scale), within 2^-100 of it in relative terms."""
     with localcontext(prec=_DIGITS):
-        return int((Decimal(-below) / Decimal(scale)).exp() * 2**_BITS)
+        return int((Decimal(log_prior) - Decimal(below) / Decimal(scale)).exp() * 2**bits)
 
 
 def _draw(members: list[list[int]], weights: list[int]) -> int:
@@ -186,8 +227,25 @@ class Mechanism:
         return tuple(gaussian.scale for gaussian in self.gaussians[1 if self.threshold else 0 :])
 
 
+def add_noise(exact: Vector, sensitivities: Vector, rho_nano: int) -> tuple[Vector, NDArray[np.float64]]:
+    """The cells with noise in proportion to their sensitivities, and its scale in each.
+
+    A unit that moves cell g by at most d_g, with Σ (d_g / sensitivity_g)² ≤ 1, costs Σ d_g² / (2·scale_g²) = ρ in all:
+    each cell is a Gaussian mechanism of its own on a part of the vector, as in `Gaussian`.
+    """
+    noised, scales = np.empty_like(exact), np.empty(len(exact))
+    for sensitivity in np.unique(sensitivities):
+        cells = sensitivities == sensitivity
+        gaussian = Gaussian.of(int(sensitivity), rho_nano)
+        noised[cells], scales[cells] = gaussian.add_noise(exact[cells]), gaussian.scale
+    return noised, scales
+
+
 def build(aggregation: Aggregation) -> Mechanism:
-    """The mechanism of an aggregation: a function of the plan alone, so what is priced is what runs."""
+    """The mechanism of an aggregation: a function of the plan alone, so what is priced is what runs.
+
+    Of measures whose bounds are chosen it has the noise under the bound that the choice starts from.
+    """
     gaussians = tuple(
         Gaussian.of(WEIGHT_ONE * measure.l2_bound, block.rho_nano)
         for block in aggregation.all_blocks
@@ -224,11 +282,12 @@ def _measurement(scale: float) -> dp.Measurement:
     return dp.m.make_gaussian(dp.vector_domain(dp.atom_domain(T="i64")), dp.l2_distance(T="f64"), scale=scale)
 
 
-def _choice_rho(count: int, scale: float) -> Fraction:
+def _choice_rho(count: int, scale: float, *, monotonic: bool) -> Fraction:
     """The loss by our formula, or by OpenDP's for the same noise, with room for rounding."""
-    scores = dp.vector_domain(dp.atom_domain(T="i64")), dp.linf_distance(T="i64", monotonic=True)
+    scores = dp.vector_domain(dp.atom_domain(T="i64")), dp.linf_distance(T="i64", monotonic=monotonic)
     theirs = dp.m.make_noisy_top_k(*scores, dp.zero_concentrated_divergence(), k=count, scale=scale).map(1)
-    return max(count / (8 * Fraction(scale) ** 2), Fraction(theirs)) * (1 + Fraction(1, 1 << 40))
+    ours = count / ((8 if monotonic else 2) * Fraction(scale) ** 2)
+    return max(ours, Fraction(theirs)) * (1 + Fraction(1, 1 << 40))
 
 
 def _opendp_rho(scale: float, sensitivity: int) -> Fraction:

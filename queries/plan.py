@@ -19,8 +19,11 @@ from math import isqrt
 
 from budgets.privacy_loss import PrivacyLoss
 from queries.errors import IllegalPlanError, PlanTooLargeError
+from queries.function_names import Function
 
+NANO = 10**9  # nano-ρ are whole numbers
 WEIGHT_ONE = 1 << 16  # a unit's weight of one, in integers: released vectors are scaled by it
+BOUND_ONE = 1 << 8  # the parts of a minor unit in which the bounds of single cells are counted
 VALUE_LIMIT = (1 << 31) - 1  # a row's value is clamped to this at the most: 2**31 rows of it stay below 2**62
 GROUPS_LIMIT = 2_000_000
 UNIT_GROUPS_LIMIT = 1_000_000
@@ -76,63 +79,6 @@ DOUBLE = Type(Kind.DOUBLE)
 VARCHAR = Type(Kind.VARCHAR)
 DATE = Type(Kind.DATE)
 NULL = Type(Kind.NULL)
-
-
-class Function(StrEnum):
-    """Every scalar function that may touch private rows; `scalar_sql.py` gives each a total SQL form."""
-
-    AND = "and"
-    OR = "or"
-    NOT = "not"
-    IS_NULL = "is_null"
-    EQUAL = "equal"
-    NOT_EQUAL = "not_equal"
-    LESS = "less"
-    LESS_EQUAL = "less_equal"
-    SAME = "same"  # IS NOT DISTINCT FROM
-    IN = "in"
-    LIKE = "like"
-    ILIKE = "ilike"
-    STARTS_WITH = "starts_with"
-    CONTAINS = "contains"
-    CASE = "case"  # condition, value, condition, value, …, else
-    COALESCE = "coalesce"
-    NULL_IF = "null_if"
-    ADD = "add"
-    SUBTRACT = "subtract"
-    MULTIPLY = "multiply"
-    NEGATE = "negate"
-    ABSOLUTE = "absolute"
-    DIVIDE = "divide"
-    INTEGER_DIVIDE = "integer_divide"
-    MODULO = "modulo"
-    LEAST = "least"
-    GREATEST = "greatest"
-    RESCALE = "rescale"  # exact number to the scale of the result type, rounding half away from zero
-    TO_DOUBLE = "to_double"
-    FROM_DOUBLE = "from_double"  # rounded to the scale of the result type
-    TO_VARCHAR = "to_varchar"
-    TO_INTEGER = "to_integer"
-    LOWER = "lower"
-    UPPER = "upper"
-    TRIM = "trim"
-    LENGTH = "length"
-    CONCAT = "concat"
-    SUBSTRING = "substring"
-    YEAR = "year"
-    QUARTER = "quarter"
-    MONTH = "month"
-    WEEK = "week"
-    DAY = "day"
-    DAY_OF_WEEK = "dayofweek"
-    ISO_DAY_OF_WEEK = "isodow"
-    DAY_OF_YEAR = "dayofyear"
-    TRUNCATE_YEAR = "truncate_year"
-    TRUNCATE_QUARTER = "truncate_quarter"
-    TRUNCATE_MONTH = "truncate_month"
-    TRUNCATE_WEEK = "truncate_week"
-    ADD_DAYS = "add_days"
-    DAYS_BETWEEN = "days_between"
 
 
 @dataclass(frozen=True, slots=True)
@@ -500,10 +446,49 @@ class MeasureKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Cells:
+    """A bound for each group: 2**((exponent + step)/4) minor units; without steps all groups have the same."""
+
+    exponent: int
+    steps: bytes = b""
+
+    def __post_init__(self) -> None:
+        _require(-32 <= self.exponent <= 188, "a bound out of range")  # noqa: PLR2004
+        _require(len(self.steps) <= GROUPS_LIMIT, "bounds for more groups than there can be")
+
+    @property
+    def largest(self) -> int:
+        """At least the largest bound, in minor units."""
+        return 1 << max(0, -(-(self.exponent + max(self.steps, default=0)) // 4))
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What a measure pays, besides the price of its sums, for bounds that are chosen privately (`release.py`).
+
+    `locate_nano` pays for about how large contributions are, and `choose_nano` for each choice of a bound. Where
+    `rough_nano` is not 0, it pays for rough sums, which tell how bounds should differ from group to group.
+    """
+
+    locate_nano: int
+    choose_nano: int
+    rough_nano: int = 0
+
+    def __post_init__(self) -> None:
+        _require(self.locate_nano >= 1 <= self.choose_nano and self.rough_nano >= 0, "a choice without a price")
+
+    @property
+    def rho_nano(self) -> int:
+        choices = 2 if self.rough_nano else 1
+        return self.locate_nano + choices * self.choose_nano + self.rough_nano
+
+
+@dataclass(frozen=True, slots=True)
 class Measure:
     """One number a group. A unit's contribution to it is clamped by row, then by group, then by norm (`Block`).
 
-    `l2_bound` is in minor units (`scale` decimal places): at least 1.
+    `l2_bound` is in minor units (`scale` decimal places): at least 1. Under a `Tuning` it is only where the choice
+    starts from if the rows tell too little; `cells`, where given, are what was chosen before.
     """
 
     kind: MeasureKind
@@ -512,6 +497,7 @@ class Measure:
     scale: int = 0
     row_bounds: tuple[int, int] = (-VALUE_LIMIT, VALUE_LIMIT)
     group_bounds: tuple[int, int] | None = None
+    cells: Cells | None = None
 
     def __post_init__(self) -> None:
         _require(self.l2_bound >= 1, "an L2 bound below one minor unit")
@@ -533,19 +519,45 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Measures that share one weight a unit, hence one bound: Σ_j ‖p_j‖² / C_j² ≤ 1 after weighting.
+    """Measures that share one weight a unit, hence one bound: Σ_j Σ_g p_jg² / B_jg² ≤ 1 after weighting.
 
-    `max_groups`, where given, first keeps that many of a unit's groups.
+    B is the measure's `l2_bound` in each cell, unless its bounds are chosen (`tuning`), or were (`Measure.cells`).
+    `max_groups`, where given, first keeps that many of a unit's groups. `rho_nano` pays for the sums, and `lost_nano`
+    for an estimate of what bounding took from each measure.
     """
 
     measures: tuple[Measure, ...]
     rho_nano: int
     max_groups: int | None = None
+    tuning: Tuning | None = None
+    lost_nano: int = 0
 
     def __post_init__(self) -> None:
         _require(bool(self.measures), "a block without measures")
         _require(self.rho_nano >= 1, "a block without a price")
         _require(self.max_groups is None or self.max_groups >= 1, "fewer than one group a unit")
+        given = {measure.cells is not None for measure in self.measures}
+        _require(given == {False} or (given == {True} and self.tuning is None), "bounds given and chosen")
+        _require(self.lost_nano == 0 or self.lost_nano >= len(self.measures), "an estimate without a price")
+
+    @property
+    def free(self) -> bool:
+        """Whether the bounds are no part of the question: chosen now, or before."""
+        return self.tuning is not None or self.measures[0].cells is not None
+
+    @property
+    def loss_nano(self) -> int:
+        """All that the block pays for: zCDP adds up (Bun and Steinke 2016, arXiv:1605.02065, Lemma 2.3)."""
+        tuned = 0 if self.tuning is None else len(self.measures) * self.tuning.rho_nano
+        return self.rho_nano + tuned + self.lost_nano
+
+    @property
+    def question(self) -> Block:
+        """The block without its price, and without bounds that are no part of the question."""
+        if not self.free:
+            return replace(self, rho_nano=1, lost_nano=0)
+        measures = tuple(replace(measure, l2_bound=1, cells=None) for measure in self.measures)
+        return replace(self, measures=measures, rho_nano=1, tuning=Tuning(1, 1), lost_nano=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -628,7 +640,9 @@ class Aggregation:
         _require(self.source.private, "an aggregation of what is public already")
         _require(bool(self.blocks), "an aggregation without measures")
         _require(len(self.measures) <= MEASURES_LIMIT, "too many measures")
-        alone = isinstance(self.keys, PublicKeys) and len(self.measures) == 1 and self.blocks[0].max_groups is None
+        block = self.blocks[0]
+        plain = block.max_groups is None and not block.free and not block.lost_nano
+        alone = isinstance(self.keys, PublicKeys) and len(self.measures) == 1 and plain
         _require(
             alone or not self.counts_values, "different values beside other measures, or of keys that are not public"
         )
@@ -642,8 +656,9 @@ class Aggregation:
 
     def _fits(self, measure: Measure, block: Block) -> bool:
         """Σ over units and 2**7 standard deviations of noise stay below 2**63 (a tail of less than exp(-2**12))."""
-        sigma = WEIGHT_ONE * measure.l2_bound * isqrt(10**17 // (2 * block.rho_nano) + 1) // 10**4
-        return 1 <= self.unit_capacity and WEIGHT_ONE * measure.l2_bound * self.unit_capacity + (sigma << 7) < (1 << 63)
+        bound = measure.l2_bound if measure.cells is None else measure.cells.largest * (isqrt(len(block.measures)) + 1)
+        sigma = WEIGHT_ONE * bound * isqrt(10**17 // (2 * block.rho_nano) + 1) // 10**4
+        return 1 <= self.unit_capacity and WEIGHT_ONE * bound * self.unit_capacity + (sigma << 7) < (1 << 63)
 
     @property
     def all_blocks(self) -> tuple[Block, ...]:
@@ -663,7 +678,7 @@ class Aggregation:
         """The price: zCDP adds up over the blocks (Bun and Steinke 2016, arXiv:1605.02065, Lemma 1.7)."""
         delta = self.keys.delta_atto if isinstance(self.keys, ThresholdKeys) else 0
         choice = self.keys.rho_nano if isinstance(self.keys, TopKeys) else 0
-        return PrivacyLoss(choice + sum(block.rho_nano for block in self.all_blocks), delta)
+        return PrivacyLoss(choice + sum(block.loss_nano for block in self.all_blocks), delta)
 
     @property
     def counting(self) -> Aggregation:
@@ -682,7 +697,7 @@ class Aggregation:
     @property
     def digest(self) -> str:
         """Names the question without its price: two statements with one digest ask the same."""
-        blocks = tuple(replace(block, rho_nano=1) for block in self.blocks)
+        blocks = tuple(block.question for block in self.blocks)
         keys = self.keys
         if isinstance(keys, ThresholdKeys):
             keys = replace(keys, rho_nano=1, delta_atto=1)

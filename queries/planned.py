@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from budgets.privacy_loss import PrivacyLoss
-from queries.expected import ExpectedError, KeyColumn, Noise
+from queries.expected import ExpectedError, KeyColumn, Noise, Span, Unknown
 from queries.mechanisms import Mechanism
 from queries.plan import Aggregation, MeasureKind
 from queries.quantiles import Tree
@@ -17,15 +17,16 @@ from queries.rows import Output
 class PlannedMeasure:
     """A measure of the node: its number in the SQL that is left over, what it is, and its noise in display units.
 
-    `columns` are the output columns that it goes into, `source` says where its bound comes from.
+    `columns` are the output columns that it goes into, `source` says where its bound comes from. Bound (the smallest of
+    a group) and standard error are None where the bound is still to be chosen.
     """
 
     number: int
     columns: tuple[str, ...]
     kind: MeasureKind
     scale: int
-    l2_bound: Fraction
-    standard_error: float
+    l2_bound: Fraction | None
+    standard_error: Span | None
     source: str
 
 
@@ -50,7 +51,8 @@ class PlannedNode:
     def noise(self) -> Noise:
         """The standard errors of the measures by number, before private rows are read: none of quantiles."""
         measures = self.measures if self.tree is None else ()
-        return Noise(self.name, {measure.number: measure.standard_error for measure in measures}, self.groups)
+        errors = {measure.number: measure.standard_error or Unknown.BOUND for measure in measures}
+        return Noise(self.name, errors, self.groups)
 
 
 @dataclass(frozen=True, slots=True)

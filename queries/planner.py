@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from fractions import Fraction
+
+import sqlglot
+from sqlglot import exp
 
 from budgets.privacy_loss import rho_of_epsilon
 from queries.aggregates import Node
-from queries.drafts import Draft, SizeOf, pointing_at
-from queries.errors import PlanTooLargeError, PriceError, QueryNotPrivateError, SqlSyntaxError
-from queries.expected import expected_errors, key_columns
+from queries.drafts import TOO_SMALL, Draft, SizeOf, pointing_at
+from queries.errors import IllegalPlanError, PlanTooLargeError, PriceError, QueryNotPrivateError, SqlSyntaxError
+from queries.expected import Noise, expected_errors, key_columns
 from queries.hints import general_hint
 from queries.options import Options, merged, price_of
 from queries.parse import DIALECT
+from queries.plan import NANO
 from queries.planned import PlannedNode, QueryPlan
 from queries.relations import Statement, check
 from queries.rewrites import rewrite
 from queries.schema import Schema
 from queries.stated import Question, misplaced, read, state_least_units
 
-NANO = 10**9
 PriceOf = Callable[[Question], int]
 
 
@@ -114,16 +118,31 @@ def _plan(statement: Statement, schema: Schema, rho_nano: int, options: Options,
             drafts.append(Draft(node, schema, options, size_of))
     parts = sum(draft.parts for draft in drafts)
     if parts > rho_nano:
-        raise PriceError("invalid-price", "This price is too small for so many results.")
+        raise PriceError("invalid-price", TOO_SMALL)
     nodes: list[PlannedNode] = []
     for number, draft in enumerate(drafts):
         with pointing_at(statement.nodes[number].place):
             nodes.extend(draft.finish(f"released_{number}", rho_nano * draft.parts // parts))
     rows = statement.rows
-    noise = {table: [node.noise for node in nodes if node.table == table] for table in {node.table for node in nodes}}
+    noise = _noise(nodes)
     errors = expected_errors(rows.tree, rows.columns, noise)
     keys = key_columns(rows.tree, rows.columns, noise)
     return QueryPlan(tuple(nodes), rows.columns, rows.tree.sql(dialect=DIALECT), errors, keys)
+
+
+def with_nodes(plan: QueryPlan, nodes: tuple[PlannedNode, ...]) -> QueryPlan:
+    """The plan with other mechanisms for its nodes, of which its errors follow."""
+    tree = sqlglot.parse_one(plan.sql, dialect=DIALECT)
+    if not isinstance(tree, exp.Query):
+        raise IllegalPlanError("a plan without a query")
+    return replace(plan, nodes=nodes, errors=expected_errors(tree, plan.columns, _noise(nodes)))
+
+
+def _noise(nodes: Iterable[PlannedNode]) -> dict[str, list[Noise]]:
+    found: dict[str, list[Noise]] = {}
+    for node in nodes:
+        found.setdefault(node.table, []).append(node.noise)
+    return found
 
 
 def _check_aliases(nodes: tuple[Node, ...], options: Options) -> None:

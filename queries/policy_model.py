@@ -73,10 +73,14 @@ class Budget(Model):
 
 
 class QueryLimits(Model):
-    """What one query spends when it names no price, and at most."""
+    """What one query spends when it names no price, and at most.
+
+    Bounds that were chosen at a release serve the same question for `keep_bounds_days` more; 0 is for never again.
+    """
 
     default_epsilon: Exact = Field(gt=0, le=100)
     max_epsilon: Exact = Field(gt=0, le=100)
+    keep_bounds_days: Integer = Field(default=90, ge=0, le=3_650)
 
 
 class PersonBudget(Model):

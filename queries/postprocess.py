@@ -45,32 +45,23 @@ _SHOWN = {
 Cell = int | float | str | bool | None
 
 
-def stored_table(node: PlannedNode, raw: pa.Table) -> pa.Table:
-    """What is kept of a release: the worker's table, with the deviation s<n> of the noise of each m<n>, in its units.
-
-    Columns are numbered as in the plan, not as in the statement: another statement may ask for the same.
-    """
-    scales = enumerate(node.mechanism.scales())
-    return pa.table(
-        {name: raw.column(name) for name in raw.column_names}
-        | {f"s{place}": pa.array(np.full(raw.num_rows, scale)) for place, scale in scales}
-    )
-
-
 def empty_table(node: PlannedNode) -> pa.Table:
     """A release of the same columns without rows, to try the rest of the statement on."""
     fields = [
         (f"k{place}", _ARROW[expression.type.kind] if expression.type.kind is not Kind.DECIMAL else pa.int64())
         for place, expression in enumerate(node.aggregation.keys.expressions)
     ]
-    fields += [(f"m{place}", pa.int64()) for place in range(len(node.aggregation.measures))]
-    return stored_table(node, pa.schema(fields).empty_table())
+    for place in range(len(node.aggregation.measures)):
+        fields += [(f"m{place}", pa.int64()), (f"s{place}", pa.float64()), (f"c{place}", pa.float64())]
+    return pa.schema(fields).empty_table()
 
 
 def statement_tables(nodes: Sequence[PlannedNode], stored: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
     """The tables of the statement that is left over: keys k<n>, measures m<n> in display units, their noise s<n>.
 
-    `stored` has each node's `stored_table` by its name. Releases of one table have the same keys in the same order.
+    `stored` has what was released for each node, by its name (`release.py`): columns numbered as in the plan, not as in
+    the statement, because another statement may ask for the same. Releases of one table have the same keys in the same
+    order.
     """
     tables: dict[str, dict[str, pa.Array]] = {}
     for node in nodes:

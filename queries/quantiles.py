@@ -23,20 +23,8 @@ from itertools import accumulate, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from queries.plan import (
-    BOOLEAN,
-    INTEGER,
-    Call,
-    Column,
-    Expression,
-    Function,
-    Join,
-    Key,
-    Listed,
-    Literal,
-    Relation,
-    TableAxis,
-)
+from queries.function_names import Function
+from queries.plan import BOOLEAN, INTEGER, Call, Column, Expression, Join, Key, Listed, Literal, Relation, TableAxis
 
 FAN_OUT = 5
 MOST_LEVELS = 4

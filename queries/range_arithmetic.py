@@ -14,7 +14,8 @@ from itertools import product
 from math import inf, isfinite
 from types import MappingProxyType
 
-from queries.plan import DATE, DOUBLE, Call, Function, Literal, Type
+from queries.function_names import Function
+from queries.plan import DATE, DOUBLE, Call, Literal, Type
 
 _EPOCH = date(1970, 1, 1).toordinal()
 _INT64 = (-(1 << 63), (1 << 63) - 1)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from queries.plan import DATE, DOUBLE, Call, Expression, Function, Literal
+from queries.function_names import Function
+from queries.plan import DATE, DOUBLE, Call, Expression, Literal
 from queries.range_arithmetic import ANYTHING, Range, hull, stored
 
 Facts = Mapping[Expression, Range]  # the range of an expression's values in the rows at hand

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 
+from queries.function_names import Function
 from queries.plan import (
     BOOLEAN,
     DATE,
@@ -24,7 +25,6 @@ from queries.plan import (
     Expression,
     Fold,
     Folding,
-    Function,
     Listed,
     Literal,
     Relation,

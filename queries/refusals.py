@@ -120,9 +120,10 @@ _ROWS = (
     ),
     Refusal(
         "no-bound",
-        "No contribution bound of a sum follows from the policy: neither from its bounds nor from its ranges.",
-        "SELECT SUM(LENGTH(brand)) AS letters FROM purchases JOIN products USING (product_id)",
-        'State one: `"options": {"l2_bound": {"letters": 5000}}`. Or limit values: `SUM(LEAST(LENGTH(brand), 20))`.',
+        "A quantile is asked of values whose range is not declared, and does not follow from what is.",
+        "SELECT MEDIAN(LENGTH(brand)) AS letters FROM purchases JOIN products USING (product_id)",
+        'State it: `"options": {"contribution_bounds_per_row": {"letters": [0, 40]}}`. Or limit values: '
+        "`MEDIAN(LEAST(LENGTH(brand), 40))`.",
     ),
     Refusal(
         "no-interval",

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from datetime import date
 
 from queries.errors import IllegalPlanError
-from queries.plan import Call, Function, Literal
+from queries.function_names import Function
+from queries.plan import Call, Literal
 
 Form = Callable[[Call, list[str]], str]
 _MOST_DAYS = 1_000_000

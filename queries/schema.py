@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from queries.function_names import Function
 from queries.plan import (
     BOOLEAN,
     DATE,
@@ -13,7 +14,6 @@ from queries.plan import (
     Column,
     Derived,
     Expression,
-    Function,
     Listed,
     Literal,
     Relation,

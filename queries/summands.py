@@ -16,13 +16,14 @@ is taken.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 from math import isfinite
 from typing import Protocol
 
-from queries.plan import Call, Column, Derived, Expression, Folding, Function, Grouped, Literal, Relation
+from queries.function_names import Function
+from queries.plan import Call, Column, Derived, Expression, Folding, Grouped, Literal, Relation
 from queries.ranges import Ranges
 from queries.schema import Schema
 
@@ -38,13 +39,24 @@ _COUNTS = frozenset({Folding.COUNT, Folding.COUNT_DISTINCT})
 
 @dataclass(frozen=True, slots=True)
 class ContributionBound:
-    """An L2 bound in display units, and in words where it comes from."""
+    """An L2 bound in display units, and in words where it comes from.
+
+    `declared` is one that follows from what the policy states for just this; others are only a first guess. No unit is
+    above one that is `certain`.
+    """
 
     l2: Fraction
     source: str
+    declared: bool = True
+    certain: bool = False
 
     def times(self, factor: Fraction) -> ContributionBound:
-        return self if factor == 1 else ContributionBound(self.l2 * factor, f"{_number(factor)} × {self.source}")
+        """Of values that are all as many times as large."""
+        return self if factor == 1 else replace(self, l2=self.l2 * factor, source=f"{_number(factor)} × {self.source}")
+
+    def at_most_times(self, factor: Fraction) -> ContributionBound:
+        """Of values that are at most as many times as large: most are not."""
+        return replace(self.times(factor), declared=self.certain or (self.declared and factor == 1))
 
 
 class Entries(Protocol):
@@ -74,7 +86,9 @@ class Summands:
         if largest == 0:
             return ContributionBound(Fraction(0), "nothing")
         rows = None if largest is None else self.entries.rows(self.relation)
-        by_rows = None if rows is None or largest is None else rows.times(largest)
+        if rows is None or largest is None:
+            return self._derived(value)
+        by_rows = rows.times(largest) if isinstance(value, Literal) else rows.at_most_times(largest)
         return _least((self._derived(value), by_rows))
 
     def _derived(self, value: Expression) -> ContributionBound | None:
@@ -92,7 +106,7 @@ class Summands:
     def product(self, call: Call) -> ContributionBound | None:
         one, other = call.arguments
         return _least(
-            bound.times(factor)
+            bound.times(factor) if isinstance(b, Literal) else bound.at_most_times(factor)
             for a, b in ((one, other), (other, one))
             if (factor := self._largest(b)) is not None and (bound := self.bound(a)) is not None
         )
@@ -101,7 +115,10 @@ class Summands:
         one, other = call.arguments
         least = min((part.least for part in self.ranges.divisors(other)), default=0)
         bound = self.bound(one)
-        return None if bound is None or not least else bound.times(10**other.type.scale / Fraction(str(least)))
+        if bound is None or not least:
+            return None
+        factor = 10**other.type.scale / Fraction(str(least))
+        return bound.times(factor) if isinstance(other, Literal) else bound.at_most_times(factor)
 
     def terms(self, call: Call) -> ContributionBound | None:
         return _total(self.bound(argument) for argument in call.arguments)
@@ -191,7 +208,9 @@ def _total(bounds: Iterable[ContributionBound | None]) -> ContributionBound | No
     sources = list(dict.fromkeys(bound.source for bound in known if bound.l2))
     text = " + ".join(sources)
     short = text if len(text) <= _SOURCE_LIMIT else f"{text[:_SOURCE_LIMIT]}…"
-    return ContributionBound(sum((bound.l2 for bound in known), Fraction(0)), short)
+    total = sum((bound.l2 for bound in known), Fraction(0))
+    declared, certain = (all(getattr(bound, name) for bound in known) for name in ("declared", "certain"))
+    return ContributionBound(total, short, declared, certain)
 
 
 def _number(value: Fraction) -> str:

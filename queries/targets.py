@@ -16,8 +16,9 @@ from budgets.errors import InvalidPrivacyLossError
 from budgets.privacy_loss import epsilon_of_rho
 from queries.errors import PriceError, QueryNotPrivateError
 from queries.expected import ExpectedError, Span
+from queries.plan import NANO
 from queries.planned import QueryPlan
-from queries.planner import NANO, price
+from queries.planner import price
 from queries.schema import Schema
 
 PlanAt = Callable[[int], QueryPlan]

@@ -12,8 +12,9 @@ from itertools import islice, permutations, product
 
 from sqlglot import exp
 
+from queries.function_names import Function
 from queries.parse import refusal
-from queries.plan import BOOLEAN, INTEGER, Call, Column, Derived, Expression, Function, Join, Relation, Source
+from queries.plan import BOOLEAN, INTEGER, Call, Column, Derived, Expression, Join, Relation, Source
 from queries.scalars import UnitColumn, condition, conjunction, conjuncts, formed, scalar, selection
 
 Named = dict[str, "Expression | UnitColumn"]

@@ -12,15 +12,17 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from importlib.metadata import version
 
+import pyarrow as pa
 import structlog
 
 from budgets.errors import BudgetExhaustedError, TooManyFailuresError, UnknownAccountError
 from budgets.ledger import Balance, Claim, Ledger, Outcome, StoredRelease
 from budgets.privacy_loss import PrivacyLoss
+from queries.chosen import reusing, told
 from queries.errors import (
     EngineUnavailableError,
     PostprocessError,
@@ -31,8 +33,8 @@ from queries.errors import (
 )
 from queries.options import options_of, price_of
 from queries.planned import PlannedNode, QueryPlan
-from queries.planner import PriceOf, plan, price
-from queries.postprocess import answer_columns, answer_rows, empty_table, statement_tables, stored_table
+from queries.planner import PriceOf, plan, price, with_nodes
+from queries.postprocess import answer_columns, answer_rows, empty_table, statement_tables
 from queries.schema import Schema
 from queries.stated import Question
 from queries.targets import Target, most_epsilon, rho_for
@@ -121,6 +123,11 @@ class _Question:
         return tuple(found.values())
 
     @property
+    def tables(self) -> Mapping[str, pa.Table]:
+        """What is stored of the releases, by the node's name."""
+        return {name: from_stream(release.table) for name, release in self.stored.items()}
+
+    @property
     def loss(self) -> PrivacyLoss:
         total = PrivacyLoss(0)
         for node in self.missing:
@@ -154,7 +161,7 @@ class Answering:
                 loss=question.loss,
                 cost=self._cost(question),
                 described=self._try_out(question),
-                documents=_node_documents(question),
+                documents=_node_documents(question, question.tables),
                 path=self._path(_account(question)),
                 limit_nano=price(schema, most, None, most),
                 target=request.target,
@@ -213,8 +220,7 @@ class Answering:
         """The bought tables by digest."""
         found = {}
         for node in question.missing:
-            raw = worker.release(node.aggregation, node.loss)
-            found[node.aggregation.digest] = to_stream(stored_table(node, from_stream(raw)))
+            found[node.aggregation.digest] = worker.release(node.aggregation, node.loss)
         return found
 
     def _outcome(self, question: _Question, bought: Mapping[str, bytes]) -> Outcome:
@@ -226,13 +232,13 @@ class Answering:
         tables = {name: to_stream(each) for name, each in statement_tables(question.plan.nodes, found).items()}
         try:
             stream = self._engines.of(question.snapshot).postprocess(question.plan.sql, tables)
-            return self._written(question, from_stream(stream))
+            return self._written(question, from_stream(stream), found)
         except (PostprocessError, EngineUnavailableError) as error:
             return _unfinished(question, error)
         except (OverflowError, ValueError):
             return _unfinished(question, PostprocessError("A value of the answer cannot be shown."))
 
-    def _written(self, question: _Question, table: object) -> Outcome:
+    def _written(self, question: _Question, table: pa.Table, released: Mapping[str, pa.Table]) -> Outcome:
         outputs = question.plan.columns
         body = {
             "id": question.id,
@@ -241,7 +247,7 @@ class Answering:
             "guarantee": self._guarantee(question.snapshot),
             "columns": answer_columns(outputs, table),
             "rows": answer_rows(outputs, table),
-            "receipt": self._receipt(question),
+            "receipt": self._receipt(question, released),
         }
         return Outcome(
             question.id, 201, json.dumps(body, ensure_ascii=False, allow_nan=False).encode(), "application/json"
@@ -270,12 +276,28 @@ class Answering:
         def plan_at(rho_nano: int | PriceOf) -> QueryPlan:
             return plan(request.sql, request.params, schema, rho_nano, options, size_of)
 
-        def remembered_at(rho_nano: int) -> QueryPlan:
-            return self._plans.get((*key, rho_nano), lambda: plan_at(rho_nano))
+        def bounded_at(rho_nano: int) -> QueryPlan:
+            return self._bounded(snapshot, self._plans.get((*key, rho_nano), lambda: plan_at(rho_nano)))
 
-        priced = (request.epsilon, request.rho, request.max_epsilon, request.target)
-        price_in = _price_in(request, schema, remembered_at)
-        return self._plans.get((*key, priced), lambda: plan_at(price_in))
+        priced = (request.epsilon, request.rho, request.max_epsilon)
+        price_in = _price_in(request, schema, bounded_at)
+        if request.target is not None:  # what it takes changes as bounds become known
+            return self._bounded(snapshot, plan_at(price_in))
+        return self._bounded(snapshot, self._plans.get((*key, priced), lambda: plan_at(price_in)))
+
+    def _bounded(self, snapshot: Snapshot, planned: QueryPlan) -> QueryPlan:
+        """The plan with the bounds that earlier releases of the same questions chose, as long as the policy allows."""
+        within = timedelta(days=snapshot.policy.query.keep_bounds_days)
+        free = [node for node in planned.nodes if any(block.free for block in node.aggregation.blocks)]
+        if not free or not within:
+            return planned
+        known = {}
+        for node in free:
+            earlier = self._ledger.latest_release(snapshot.dataset, node.aggregation.digest, within)
+            bounded = None if earlier is None else reusing(node, from_stream(earlier.table))
+            if bounded is not None:
+                known[node.name] = bounded
+        return with_nodes(planned, tuple(known.get(node.name, node) for node in planned.nodes)) if known else planned
 
     def _snapshot(self, dataset: str) -> Snapshot:
         snapshot = self._catalogue.snapshot(dataset)
@@ -322,7 +344,7 @@ class Answering:
             "delta": plain(conversion_delta + Fraction(cap.delta_atto, 10**18)),
         }
 
-    def _receipt(self, question: _Question) -> dict[str, object]:
+    def _receipt(self, question: _Question, tables: Mapping[str, pa.Table]) -> dict[str, object]:
         return {
             "query_id": question.id,
             "dataset": question.snapshot.dataset,
@@ -330,7 +352,7 @@ class Answering:
             "account": _account(question),
             "issued_at": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
             "sql": question.request.sql,
-            "releases": _node_documents(question),
+            "releases": _node_documents(question, tables),
             "charged": self._loss_document(question.snapshot, question.loss),
             "guarantee": self._guarantee(question.snapshot),
             "software": _SOFTWARE,
@@ -366,8 +388,10 @@ def _price_in(request: QueryRequest, schema: Schema, plan_at: Callable[[int], Qu
     return price_of_question
 
 
-def _node_documents(question: _Question) -> list[dict[str, object]]:
-    return [release_document(node, stored=node.name in question.stored) for node in question.plan.nodes]
+def _node_documents(question: _Question, tables: Mapping[str, pa.Table]) -> list[dict[str, object]]:
+    """The releases as documents; `tables` are those that are known already, by the node's name."""
+    nodes = (told(node, tables[node.name]) if node.name in tables else node for node in question.plan.nodes)
+    return [release_document(node, stored=node.name in question.stored) for node in nodes]
 
 
 def _description(question: _Question) -> dict[str, str]:

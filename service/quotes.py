@@ -31,7 +31,14 @@ from service.responses import Cost, Loss
 
 _CHOICES = (Fraction(1, 2), Fraction(1), Fraction(2), Fraction(4))
 _LEAST_CHOICE_NANO = 1_000  # below, a price can no longer be divided evenly
-Reason = Literal["depends-on-data", "differs-by-group", "not-computed"]
+Reason = Literal["depends-on-data", "differs-by-group", "not-computed", "bound-not-chosen"]
+
+
+_REASONS: dict[Unknown, Reason] = {
+    Unknown.DATA: "depends-on-data",
+    Unknown.GROUP: "differs-by-group",
+    Unknown.BOUND: "bound-not-chosen",
+}
 
 
 class Closed(BaseModel):
@@ -83,9 +90,10 @@ class QuotedMeasure(Closed):
 
     kind: str
     columns: list[str]
-    l2_bound: str
+    l2_bound: str | None = Field(description="The smallest of a group; null where it is still to be chosen.")
     bound_source: str
-    standard_error: float | None
+    standard_error: float | None = Field(description="The smallest of a group.")
+    largest_standard_error: float | None = None
     interval_half_width: float | None
     clipping: QuotedClipping
     node_standard_error: float | None = Field(
@@ -243,13 +251,11 @@ def _exactness(release: str | None, offer: Offer) -> float:
 
 
 def _reason(expected: ExpectedError) -> Reason:
-    if expected.error is Unknown.DATA:
-        return "depends-on-data"
-    return "differs-by-group" if expected.error is Unknown.GROUP else "not-computed"
+    return _REASONS.get(expected.error, "not-computed") if isinstance(expected.error, Unknown) else "not-computed"
 
 
 def _release(node: PlannedNode, document: Mapping[str, Any], offer: Offer) -> QuotedRelease:
-    clipped = clippings(node, offer.schema)
+    clipped = clippings(node.aggregation, node.groups, offer.schema, node.tree)
     measures = [
         {
             **shown,

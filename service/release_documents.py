@@ -44,21 +44,24 @@ def _mechanism(node: PlannedNode) -> str:
 
 
 def _measure_document(measure: PlannedMeasure, node: PlannedNode) -> dict[str, object]:
-    """A quantile has no error before the answer; what is known is that of the rows of one node of its tree."""
+    """A quantile has no error before the answer; what is known is that of the rows of one node of its tree.
+
+    Where bounds and errors differ from group to group, the smallest are told first.
+    """
+    error = measure.standard_error
     document: dict[str, object] = {
         "kind": measure.kind.value if node.tree is None else "quantile",
         "columns": list(measure.columns),
-        "l2_bound": plain(measure.l2_bound),
+        "l2_bound": None if measure.l2_bound is None else plain(measure.l2_bound),
     }
-    if node.tree is not None:
-        return document | {
-            "standard_error": None,
-            "interval_half_width": None,
-            "node_standard_error": _short(measure.standard_error),
-        }
+    if node.tree is not None or error is None:
+        widths: dict[str, object] = {"standard_error": None, "interval_half_width": None}
+        known = {} if error is None else {"node_standard_error": _short(error.low)}
+        return document | widths | known
     return document | {
-        "standard_error": _short(measure.standard_error),
-        "interval_half_width": _short(half_width(measure.standard_error)),
+        "standard_error": _short(error.low),
+        "largest_standard_error": _short(error.high),
+        "interval_half_width": _short(half_width(error.low)),
     }
 
 

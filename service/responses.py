@@ -96,7 +96,7 @@ class Dataset(Body):
     description: str | None
     unit: dict[str, str]
     budget: dict[str, str]
-    query: dict[str, str]
+    query: dict[str, str | int]
     tables: dict[str, Any]
     bounds: list[dict[str, Any]]
     retention: dict[str, Any]

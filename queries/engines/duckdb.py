@@ -6,29 +6,36 @@ not know each other: their integers are added at the end. DuckDB may deliver row
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from typing import TypeVar
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 
 from queries import axes, emit
-from queries.accumulator import Accumulates, Accumulator, Rows
+from queries.accumulator import Accumulates, Accumulator, Kept, Rows
 from queries.distinct import DistinctAccumulator
-from queries.engine import ExactSums
+from queries.engine import Contributions, Request, SumsOf, Vector
 from queries.engines.dense_axes import Dense, dense, dense_candidates
 from queries.errors import IllegalPlanError
 from queries.kernel import Words
 from queries.plan import GROUPS_LIMIT, Aggregation, Axis, Literal, ThresholdKeys, TopKeys
 from queries.sql_text import text_literal
+from queries.unit_sums import Layout, UnitSums, Walk, walk
 
 _BATCH_ROWS = 250_000
 _BYTES_AT_ONCE = 192 << 20  # contributions held by one thread
 _AXES = 64  # kept, of so many bytes at most
 _AXIS_BYTES = 1 << 20
+_KEPT_BYTES = 256 << 20  # of sums by unit, over which several walks go
+Accumulating = TypeVar("Accumulating", bound=Accumulates)
 _CELLS_A_THREAD = 1 << 24  # beyond 128 MiB of sums a second thread costs more memory than it saves time
 
 _LIMITS: dict[str, str | bool | int | float | list[str]] = {
@@ -77,18 +84,26 @@ class DuckDBEngine:
         self._known_axes: dict[str, pa.Table] = {}  # by statement: public tables do not change under a connection
         self._rooms: list[Rows] = []  # of the last width: fresh memory costs as much time as the rows that fill it
 
-    def exact_sums(self, aggregation: Aggregation) -> ExactSums:
+    @contextmanager
+    def contributions(self, aggregation: Aggregation) -> Iterator[Contributions]:
+        with self._grouped(aggregation) as grouped:
+            yield _Different(self, grouped) if aggregation.counts_values else _Streamed(self, grouped)
+
+    @contextmanager
+    def _grouped(self, aggregation: Aggregation) -> Iterator[_Grouped]:
+        """The aggregation with its keys, while the tables stand that its rows are grouped with."""
         if not isinstance(aggregation.keys, ThresholdKeys):
             members = self._axes(aggregation)
             keys, instead = _product(members), dense(aggregation, members)
             self._make_lookups(instead.aggregation if instead else aggregation)
-            return self._summed(aggregation, keys, instead, None)
+            yield _Grouped(aggregation, keys, instead, None)
+            return
         self._connection.execute(f"CREATE OR REPLACE TABLE candidates AS {emit.candidates(aggregation)}")
         try:
             found = self._connection.sql("SELECT * FROM candidates ORDER BY id").to_arrow_table()
             priorities = found.column("priority").to_numpy().astype(np.uint64)
             keys = found.drop_columns(["id", "priority"])
-            return self._summed(aggregation, keys, dense_candidates(aggregation, keys), priorities)
+            yield _Grouped(aggregation, keys, dense_candidates(aggregation, keys), priorities)
         finally:
             self._connection.execute("DROP TABLE candidates")
 
@@ -133,27 +148,22 @@ class DuckDBEngine:
             del self._known_axes[next(iter(self._known_axes))]
         return found
 
-    def _summed(
-        self, aggregation: Aggregation, keys: pa.Table, instead: Dense | None, priorities: Words | None
-    ) -> ExactSums:
-        groups = keys.num_rows if keys.num_columns else 1
-        _check_groups(groups)
-        columns = emit.value_columns(aggregation)
-        width = max(columns) + 1
-        partitions = self._partitions(width, aggregation.unit_capacity)
-        threads = 1 if groups * len(columns) > _CELLS_A_THREAD else min(self._threads, max(1, partitions.qsize()))
-        accumulators = [_accumulator(aggregation, columns, groups, priorities) for _ in range(threads)]
+    def walked(self, grouped: _Grouped, accumulator: Callable[[], Accumulating]) -> list[Accumulating]:
+        """What each thread accumulated of the rows: one thread where the cells of several would not fit in memory."""
+        _check_groups(grouped.groups)
+        width = max(grouped.columns) + 1
+        partitions = self._partitions(width, grouped.aggregation.unit_capacity)
+        narrow = grouped.groups * len(grouped.columns) > _CELLS_A_THREAD
+        threads = 1 if narrow else min(self._threads, max(1, partitions.qsize()))
+        accumulators = [accumulator() for _ in range(threads)]
         rooms = [room for room in self._rooms if room.width == width][:threads]
         self._rooms = rooms + [Rows(width) for _ in range(threads - len(rooms))]
-        readers = [_Reader(instead.aggregation if instead else aggregation, instead, room) for room in self._rooms]
+        readers = [_Reader(grouped, room) for room in self._rooms]
         with ThreadPoolExecutor(threads) as pool:
             work = zip(readers, accumulators, strict=True)
             for done in [pool.submit(self._drain, reader, partitions, into) for reader, into in work]:
                 done.result()
-        first, *others = accumulators
-        for accumulator in others:
-            first.merge(accumulator)
-        return ExactSums(tuple(first.out), keys)
+        return accumulators
 
     def _partitions(self, width: int, unit_capacity: int) -> SimpleQueue[tuple[int, int]]:
         """The vault's ranges of units, finer where rows are wide or threads would be idle."""
@@ -179,13 +189,105 @@ class DuckDBEngine:
                 reader.add_units(cursor, low, high, into)
 
 
+@dataclass(frozen=True, slots=True)
+class _Grouped:
+    """An aggregation whose rows can be grouped; `instead` is the one to run, `priorities` are those of candidates."""
+
+    aggregation: Aggregation
+    keys: pa.Table
+    instead: Dense | None
+    priorities: Words | None
+
+    @property
+    def groups(self) -> int:
+        return int(self.keys.num_rows) if self.keys.num_columns else 1
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """The measures' columns of values."""
+        return emit.value_columns(self.aggregation)
+
+    @property
+    def run(self) -> Aggregation:
+        return self.instead.aggregation if self.instead else self.aggregation
+
+
+class _Streamed:
+    """The contributions to one aggregation: read anew for each walk, unless the sums by unit can be kept."""
+
+    def __init__(self, engine: DuckDBEngine, grouped: _Grouped) -> None:
+        self._engine = engine
+        self._grouped = grouped
+        self._layout = Layout.of(grouped.aggregation, grouped.columns, grouped.groups, grouped.priorities)
+        self._kept: list[list[UnitSums]] | None = None  # by thread
+
+    @property
+    def keys(self) -> pa.Table:
+        released, keys = self._layout.released, self._grouped.keys
+        return keys if released is None else keys.take(pa.array(released))
+
+    def only(self, groups: Vector) -> None:
+        self._layout = replace(self._layout, released=groups)
+
+    def exact(self, *requests: Request) -> list[tuple[Vector, ...]]:
+        walks = self._read(requests) if self._kept is None else self._replayed(self._kept, requests)
+        first, *others = walks
+        for other in others:
+            for own, same in zip(first, other, strict=True):
+                own.merge(same)
+        return [own.found for own in first]
+
+    def _read(self, requests: Sequence[Request]) -> list[list[Walk]]:
+        """Walk over the rows, and keep the sums by unit if there is room for them."""
+        kept = Kept(_KEPT_BYTES)
+        found = self._engine.walked(
+            self._grouped, lambda: Accumulator(self._layout, [walk(self._layout, r) for r in requests], kept)
+        )
+        self._kept = [accumulator.kept for accumulator in found] if kept.fits else None
+        return [accumulator.walks for accumulator in found]
+
+    def _replayed(self, kept: Sequence[Sequence[UnitSums]], requests: Sequence[Request]) -> list[list[Walk]]:
+        """Walk over what was kept, each thread over its own."""
+
+        def replay(chunks: Sequence[UnitSums]) -> list[Walk]:
+            walks = [walk(self._layout, request) for request in requests]
+            for units in chunks:
+                for each in walks:
+                    each.add(units)
+            return walks
+
+        with ThreadPoolExecutor(len(kept)) as pool:
+            return list(pool.map(replay, kept))
+
+
+class _Different:
+    """The different values that units keep: counted once."""
+
+    def __init__(self, engine: DuckDBEngine, grouped: _Grouped) -> None:
+        self._engine = engine
+        self._grouped = grouped
+        self.keys = grouped.keys
+
+    def only(self, groups: Vector) -> None:
+        raise IllegalPlanError(f"different values of {len(groups)} groups alone")
+
+    def exact(self, *requests: Request) -> list[tuple[Vector, ...]]:
+        if requests != (SumsOf(0),):
+            raise IllegalPlanError("more than the number of different values")
+        bound, groups = self._grouped.aggregation.measures[0].l2_bound, self._grouped.groups
+        first, *others = self._engine.walked(self._grouped, lambda: DistinctAccumulator(bound, groups))
+        for other in others:
+            first.merge(other)
+        return [tuple(first.out)]
+
+
 class _Reader:
     """Reads the contributions of an aggregation into one room."""
 
-    def __init__(self, aggregation: Aggregation, instead: Dense | None, rows: Rows) -> None:
-        self._aggregation = aggregation
-        self._groups = axes.groups_of(aggregation)
-        self._group = None if instead is None else instead.group
+    def __init__(self, grouped: _Grouped, rows: Rows) -> None:
+        self._aggregation = grouped.run
+        self._groups = axes.groups_of(grouped.run)
+        self._group = None if grouped.instead is None else grouped.instead.group
         self._rows = rows
         self._most = _BYTES_AT_ONCE // _row_bytes(rows.width)
 
@@ -220,14 +322,6 @@ class _Reader:
         for column in range(rows.width):
             rows.values[column, start:stop] = batch.column(2 + column).to_numpy()
         rows.count = stop
-
-
-def _accumulator(
-    aggregation: Aggregation, columns: tuple[int, ...], groups: int, priorities: Words | None
-) -> Accumulates:
-    if aggregation.counts_values:
-        return DistinctAccumulator(aggregation.measures[0].l2_bound, groups)
-    return Accumulator(aggregation, columns, groups, priorities)
 
 
 def _product(axes: list[pa.Table]) -> pa.Table:

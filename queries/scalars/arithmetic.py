@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from queries.function_names import Function
 from queries.parse import refusal
-from queries.plan import DATE, DOUBLE, INTEGER, SCALE_LIMIT, Expression, Function, Literal
+from queries.plan import DATE, DOUBLE, INTEGER, SCALE_LIMIT, Expression, Literal
 from queries.scalars.dates import added, after_interval
 from queries.scalars.literals import exact_type
 from queries.scalars.operands import Build, Convert, aligned, as_date, as_double, as_number, call, rounded

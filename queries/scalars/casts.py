@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from queries.function_names import Function
 from queries.parse import DIALECT, refusal
-from queries.plan import BOOLEAN, INTEGER, SCALE_LIMIT, VARCHAR, Expression, Function, Kind, Literal
+from queries.plan import BOOLEAN, INTEGER, SCALE_LIMIT, VARCHAR, Expression, Kind, Literal
 from queries.scalars.operands import Build, Convert, as_condition, as_date, as_double, as_number, as_text, call, rounded
 
 _TEXTS = frozenset({"VARCHAR", "TEXT", "CHAR"})

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from queries.plan import Expression, Function, Literal
+from queries.function_names import Function
+from queries.plan import Expression, Literal
 from queries.scalars.comparisons import comparison
 from queries.scalars.literals import nothing
 from queries.scalars.operands import Build, Convert, aligned, as_condition, call

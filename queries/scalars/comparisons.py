@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from queries.function_names import Function
 from queries.hints import hint
 from queries.parse import refusal
-from queries.plan import BOOLEAN, VARCHAR, Expression, Function, Literal
+from queries.plan import BOOLEAN, VARCHAR, Expression, Literal
 from queries.scalars.forms import conjunction, negated
 from queries.scalars.operands import Build, Convert, aligned, as_condition, as_text, call
 

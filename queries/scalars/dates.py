@@ -6,8 +6,9 @@ from datetime import date
 
 from sqlglot import exp
 
+from queries.function_names import Function
 from queries.parse import refusal
-from queries.plan import DATE, INTEGER, Expression, Function, Literal
+from queries.plan import DATE, INTEGER, Expression, Literal
 from queries.scalars.operands import Build, Convert, as_date, as_number, call, read
 
 _MOST_DAYS = 100_000

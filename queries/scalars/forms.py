@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, timedelta
 
-from queries.plan import BOOLEAN, TRUE, VARCHAR, Call, Expression, Function, Kind, Literal, Type
+from queries.function_names import Function
+from queries.plan import BOOLEAN, TRUE, VARCHAR, Call, Expression, Kind, Literal, Type
 from queries.scalars.literals import INT64_LIMIT, exact_type
 
 FALSE = Literal(value=False, type=BOOLEAN)

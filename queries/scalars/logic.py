@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from queries.plan import BOOLEAN, Expression, Function
+from queries.function_names import Function
+from queries.plan import BOOLEAN, Expression
 from queries.scalars.forms import negated
 from queries.scalars.operands import Build, Convert, as_condition, call
 

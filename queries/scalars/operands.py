@@ -10,8 +10,9 @@ from decimal import Decimal
 
 from sqlglot import exp
 
+from queries.function_names import Function
 from queries.parse import refusal
-from queries.plan import BOOLEAN, DATE, DOUBLE, INTEGER, NULL, VARCHAR, Expression, Function, Kind, Literal, Type
+from queries.plan import BOOLEAN, DATE, DOUBLE, INTEGER, NULL, VARCHAR, Expression, Kind, Literal, Type
 from queries.scalars.forms import formed
 from queries.scalars.literals import INT64_LIMIT, day, exact_type, number
 

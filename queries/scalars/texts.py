@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from queries.function_names import Function
 from queries.parse import refusal
-from queries.plan import BOOLEAN, INTEGER, VARCHAR, Call, Expression, Function, Literal, Type
+from queries.plan import BOOLEAN, INTEGER, VARCHAR, Call, Expression, Literal, Type
 from queries.scalars.operands import Build, Convert, as_text, call
 
 TEXT_LIMIT = 1_000  # of SUBSTRING, in characters

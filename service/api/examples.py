@@ -85,6 +85,7 @@ QUOTE: Final[dict[str, Any]] = {
                     "l2_bound": "4000",
                     "bound_source": "policy: purchases.amount by products.department",
                     "standard_error": 25510.6630741,
+                    "largest_standard_error": 25510.6630741,
                     "interval_half_width": 49999.9984263,
                     "clipping": {
                         "possible": True,

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import duckdb
 
-from queries.engine import ExactSums
+from queries.engine import ExactSums, exact_sums
 from queries.engines.duckdb import DuckDBEngine
 from queries.options import options_of
 from queries.plan import Aggregation
@@ -21,6 +21,7 @@ from queries.schema import Schema
 from queries.sql_text import identifier, qualified, text_literal
 from queries.twin import twin_statements
 from queries.vault_columns import storage_type
+from tests.privacy.sensitivity import Searched, searched
 
 POLICY_TEXT = """
 dataset: market
@@ -120,7 +121,15 @@ class Market:
     def sums(self, aggregation: Aggregation, customers: Sequence[Customer], layout: Layout | None = None) -> ExactSums:
         """The exact sums over these customers."""
         self.fill(customers, layout or Layout(tuple(range(len(customers)))))
-        return self.engine.exact_sums(aggregation)
+        return exact_sums(self.engine, aggregation)
+
+    def searched(
+        self, aggregation: Aggregation, customers: Sequence[Customer], layout: Layout | None = None
+    ) -> list[Searched]:
+        """What a search for bounds asks over these customers, under bounds that the aggregation's name decides."""
+        self.fill(customers, layout or Layout(tuple(range(len(customers)))))
+        with self.engine.contributions(aggregation) as data:
+            return searched(data, aggregation, int(aggregation.digest[:8], 16))
 
     def fill(self, customers: Sequence[Customer], layout: Layout) -> None:
         """Make these customers the market's."""

@@ -6,15 +6,29 @@ exact sums, and computes the loss in fractions: Σ_j ‖d_j‖² / (2·scale_j²
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import isqrt
 from typing import Any
 
-from queries.engine import ExactSums
-from queries.mechanisms import NANO, build
-from queries.plan import GROUPS_LIMIT, WEIGHT_ONE, Aggregation, Kind, Literal, ThresholdKeys, TopKeys
+import numpy as np
+
+from queries.engine import Contributions, ExactSums, LostOf, NormsOf, SumsOf
+from queries.mechanisms import build
+from queries.plan import (
+    BOUND_ONE,
+    GROUPS_LIMIT,
+    NANO,
+    WEIGHT_ONE,
+    Aggregation,
+    Block,
+    Kind,
+    Literal,
+    ThresholdKeys,
+    TopKeys,
+)
 
 Key = tuple[object, ...]
 UNBOUNDED = isqrt(GROUPS_LIMIT) + 1  # the bound of the counts that keys are chosen by, which no unit reaches
@@ -66,8 +80,77 @@ def violations(aggregation: Aggregation, whole: ExactSums, without: ExactSums) -
             yield Violation(f"block {number}: squared distance in units of the bounds", share, Fraction(1))
         if loss > Fraction(block.rho_nano, NANO):
             yield Violation(f"block {number}: rho", loss, Fraction(block.rho_nano, NANO))
-    if total > Fraction(mechanism.loss.rho_nano, NANO):
-        yield Violation("all blocks: rho", total, Fraction(mechanism.loss.rho_nano, NANO))
+    paid = Fraction(sum(block.rho_nano for block in aggregation.all_blocks), NANO)  # for sums; the rest is for searches
+    if total > paid:
+        yield Violation("all blocks: rho", total, paid)
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What a search for bounds asks of a block: bounded sums by key, norms of each measure, and what bounding takes."""
+
+    block: Block
+    bounds: Mapping[Key, tuple[int, ...]]
+    sums: Mapping[Key, tuple[int, ...]]
+    norms: tuple[tuple[int, ...], ...]
+    lost: tuple[int, ...]
+    caps: tuple[int, ...]
+
+
+def searched(data: Contributions, aggregation: Aggregation, salt: int) -> list[Searched]:
+    """All of it, under bounds and for keys that `salt` and the keys alone decide: neighbours are asked the same."""
+    blocks = list(enumerate(aggregation.all_blocks))
+    if isinstance(aggregation.keys, ThresholdKeys):
+        data.only(np.array([i for i, key in enumerate(_keys(data)) if _drawn(salt, key) % 3], np.int64))
+        blocks = blocks[1:]
+    if aggregation.counts_values or aggregation.blocks[0].measures[0].l2_bound == UNBOUNDED:
+        return []
+    return [_searched(data, number, block, salt) for number, block in blocks]
+
+
+def _searched(data: Contributions, number: int, block: Block, salt: int) -> Searched:
+    keys, places = _keys(data), range(len(block.measures))
+    by_place = [[1 + _drawn(salt, place, key) % 3_000_000 for key in keys] for place in places]
+    bounds = tuple(np.array(each, np.int64) for each in by_place)
+    caps = tuple(1 + _drawn(salt, place) % 40_000 for place in places)
+    norms = [NormsOf(number, place, bounds[place]) for place in places]
+    sums, lost, *found = data.exact(SumsOf(number, bounds), LostOf(number, bounds, caps), *norms)
+    return Searched(
+        block,
+        dict(zip(keys, zip(*by_place, strict=True), strict=True)),
+        {key: tuple(int(vector[i]) for vector in sums) for i, key in enumerate(keys)},
+        tuple(tuple(bins.tolist()) for (bins,) in found),
+        tuple(lost[0].tolist()),
+        caps,
+    )
+
+
+def search_violations(whole: Searched, without: Searched) -> Iterator[Violation]:
+    """Sums move by one at most in units of their bounds, norms by one unit in one bin, and losses by their caps."""
+    width, zero, share = len(whole.caps), (0,) * len(whole.caps), Fraction(0)
+    for key in whole.sums.keys() | without.sums.keys():
+        bounds = whole.bounds[key] if key in whole.bounds else without.bounds[key]
+        for place in range(width):
+            change = whole.sums.get(key, zero)[place] - without.sums.get(key, zero)[place]
+            share += Fraction(change * BOUND_ONE, bounds[place] * WEIGHT_ONE) ** 2
+    if share > 1:
+        yield Violation("sums: squared distance in units of the bounds", share, Fraction(1))
+    for some, others in zip(whole.norms, without.norms, strict=True):
+        changes = [one - other for one, other in zip(some, others, strict=True)]
+        if sum(map(abs, changes)) > 1 or min(changes) < 0:
+            yield Violation("norms: a unit in more than one bin", Fraction(sum(map(abs, changes))), Fraction(1))
+    for lost, less, cap in zip(whole.lost, without.lost, whole.caps, strict=True):
+        if not 0 <= lost - less <= cap:
+            yield Violation("losses: more than the cap", Fraction(lost - less), Fraction(cap))
+
+
+def _keys(data: Contributions) -> list[Key]:
+    columns = [column.to_pylist() for column in data.keys.columns]
+    return list(zip(*columns, strict=True)) if columns else [()]
+
+
+def _drawn(*parts: object) -> int:
+    return zlib.crc32(repr(parts).encode())
 
 
 def _cells(exact: ExactSums) -> Mapping[Key, tuple[int, ...]]:

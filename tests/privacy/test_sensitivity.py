@@ -12,7 +12,7 @@ from queries.engine import ExactSums
 from queries.errors import IllegalPlanError, PriceError, QueryNotPrivateError
 from queries.planned import QueryPlan
 from tests.privacy.market import Customer, Layout, Market
-from tests.privacy.sensitivity import steps, violations
+from tests.privacy.sensitivity import search_violations, steps, violations
 from tests.privacy.statements import Asked, customers, layouts, line, questions
 
 _PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
@@ -39,10 +39,15 @@ def _check(market: Market, asked: Asked, everybody: tuple[Customer, ...], data: 
         whole = market.sums(aggregation, everybody)
         again = market.sums(aggregation, everybody, data.draw(layouts(len(everybody)), "layout"))
         assert _same(whole, again), "the result depends on where the rows lie"
+        search = market.searched(aggregation, everybody)
+        elsewhere = data.draw(layouts(len(everybody)), "another layout")
+        assert search == market.searched(aggregation, everybody, elsewhere), "the search depends on where the rows lie"
         for number in range(len(everybody)):
             others = everybody[:number] + everybody[number + 1 :]
             without = market.sums(aggregation, others, Layout(tuple(range(len(others)))[::-1]))
             assert not list(violations(aggregation, whole, without))
+            for one, other in zip(search, market.searched(aggregation, others), strict=True):
+                assert not list(search_violations(one, other))
 
 
 def _same(one: ExactSums, other: ExactSums) -> bool:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
 
-from queries import accumulator, distinct, emit, kernel, mechanisms
+from queries import distinct, emit, kernel, mechanisms, unit_sums
 from queries.engines import duckdb as duckdb_engine
 from queries.plan import Aggregation, Block, Derived, Measure, MeasureKind, ThresholdKeys, Union
 from tests.privacy.market import Customer, Market
-from tests.privacy.sensitivity import UNBOUNDED, steps, violations
+from tests.privacy.sensitivity import UNBOUNDED, search_violations, steps, violations
 from tests.privacy.statements import line
 
 LINES = tuple(line(product=1 + n % 4, pieces=90, amount=100_000, ticket=n) for n in range(40))
@@ -73,8 +74,8 @@ def test_a_bound_that_is_not_kept_is_found(found: Found, monkeypatch: pytest.Mon
     def loose(measure: Measure, column: int) -> list[int]:
         return [*real(measure, column)[:-1], measure.l2_bound * factor]
 
-    real = accumulator._measure
-    monkeypatch.setattr(accumulator, "_measure", loose)
+    real = unit_sums._measure
+    monkeypatch.setattr(unit_sums, "_measure", loose)
     assert "all blocks: rho" in found(SUM, NEAR)
 
 
@@ -82,8 +83,8 @@ def test_a_bound_a_thousandth_too_loose_is_found(found: Found, monkeypatch: pyte
     def loose(measure: Measure, column: int) -> list[int]:
         return [*real(measure, column)[:-1], measure.l2_bound * 1001 // 1000]
 
-    real = accumulator._measure
-    monkeypatch.setattr(accumulator, "_measure", loose)
+    real = unit_sums._measure
+    monkeypatch.setattr(unit_sums, "_measure", loose)
     assert "all blocks: rho" in found(SUM, NEAR)
 
 
@@ -91,8 +92,8 @@ def test_a_tree_whose_levels_are_bounded_one_by_one_is_found(found: Found, monke
     def loose(measure: Measure, column: int) -> list[int]:
         return [*real(measure, column)[:-1], measure.l2_bound * 2]  # √levels too much
 
-    real = accumulator._measure
-    monkeypatch.setattr(accumulator, "_measure", loose)
+    real = unit_sums._measure
+    monkeypatch.setattr(unit_sums, "_measure", loose)
     assert "all blocks: rho" in found(MEDIAN, HEAVY)
 
 
@@ -122,9 +123,56 @@ def test_scores_that_count_rows_are_found(found: Found, monkeypatch: pytest.Monk
     def loose(measure: Measure, column: int) -> list[int]:
         return [kernel.ROWS, *real(measure, column)[1:]] if measure.l2_bound == UNBOUNDED else real(measure, column)
 
-    real = accumulator._measure
-    monkeypatch.setattr(accumulator, "_measure", loose)
+    real = unit_sums._measure
+    monkeypatch.setattr(unit_sums, "_measure", loose)
     assert "a score" in found(TOP, HEAVY)
+
+
+@pytest.fixture
+def searching(market: Market) -> Found:
+    """What the checker says of a search for bounds, when a customer leaves three light ones behind."""
+
+    def ask(sql: str, leaving: Customer) -> list[str]:
+        (node,) = market.plan(sql, {}).nodes
+        pairs = zip(*(market.searched(node.aggregation, who) for who in ((leaving, *OTHERS), OTHERS)), strict=True)
+        return [violation.what for whole, without in pairs for violation in search_violations(whole, without)]
+
+    return ask
+
+
+@pytest.mark.parametrize("sql", [SUM, TICKETS, JOINED, EXISTS, GROUPED, NUMBERED])
+def test_without_a_fault_nothing_is_found_in_a_search(searching: Found, sql: str) -> None:
+    assert searching(sql, HEAVY) == []
+
+
+def test_bounds_of_cells_that_are_not_kept_are_found(searching: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    def loose(layout: unit_sums.Layout, *arguments: Any, **more: Any) -> kernel.Floats:
+        return real(layout, *arguments, **more) * 0.5
+
+    real = unit_sums.Layout.inverse
+    monkeypatch.setattr(unit_sums.Layout, "inverse", loose)
+    assert "sums: squared distance in units of the bounds" in searching(SUM, HEAVY)
+
+
+def test_losses_beyond_their_caps_are_found(searching: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    def loose(*arguments: Any) -> None:
+        *others, caps, lost = arguments
+        real(*others, caps * 2, lost)  # type: ignore[call-arg]
+
+    real = kernel.lose_units
+    monkeypatch.setattr(kernel, "lose_units", loose)
+    assert "losses: more than the cap" in searching(SUM, HEAVY)
+
+
+def test_a_unit_whose_norms_are_counted_by_group_is_found(searching: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bin for each of the unit's cells, instead of one for all of them."""
+
+    def loose(_: kernel.Integers, groups: kernel.Numbers, sums: kernel.Integers, *others: Any) -> None:
+        real(np.arange(1, len(groups) + 1), groups, sums, *others)
+
+    real = kernel.measure_units
+    monkeypatch.setattr(kernel, "measure_units", loose)
+    assert "norms: a unit in more than one bin" in searching(TICKETS, HEAVY)
 
 
 def test_a_unit_with_too_many_rare_keys_is_found(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:

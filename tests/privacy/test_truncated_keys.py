@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from queries.engine import ExactSums
 from queries.mechanisms import build
 from queries.plan import (
     INTEGER,
@@ -25,6 +24,7 @@ from queries.plan import (
     ThresholdKeys,
 )
 from queries.release import release
+from tests.queries.fixed_engine import FixedEngine
 
 KEYS = 200_000
 RELATION = Relation(Scan("lines", private=True, columns=(("ticket", INTEGER),)))
@@ -33,22 +33,17 @@ THRESHOLD = ThresholdKeys((Column(0, "ticket", INTEGER),), max_groups=2, rho_nan
 AGGREGATION = Aggregation(RELATION, THRESHOLD, (COUNT,), unit_capacity=1_000)
 
 
-class OneGreedyUnit:
-    """An engine whose only unit has KEYS tickets, of which bounding kept two."""
-
-    def __init__(self, kept: int) -> None:
-        self._kept = kept
-
-    def exact_sums(self, aggregation: Aggregation) -> ExactSums:
-        selection = np.zeros(KEYS, np.int64)
-        selection[: self._kept] = WEIGHT_ONE // 2
-        return ExactSums((selection, np.zeros(KEYS, np.int64)), pa.table({"k0": pa.array(np.arange(KEYS))}))
+def _one_greedy_unit(kept: int) -> FixedEngine:
+    """An engine whose only unit has KEYS tickets, of which bounding kept so many."""
+    selection = np.zeros(KEYS, np.int64)
+    selection[:kept] = WEIGHT_ONE // 2
+    return FixedEngine([selection, np.zeros(KEYS, np.int64)], pa.table({"k0": pa.array(np.arange(KEYS))}))
 
 
 def test_keys_that_bounding_took_away_never_appear() -> None:
     tail_of_zero = KEYS * 0.5e-3 / 2  # how many would pass if they were candidates: about delta/max_groups each
     assert tail_of_zero > 25
-    found = release(AGGREGATION, AGGREGATION.loss, OneGreedyUnit(kept=2))
+    found = release(AGGREGATION, AGGREGATION.loss, _one_greedy_unit(kept=2))
     assert set(found.column("k0").to_pylist()) <= {0, 1}
 
 

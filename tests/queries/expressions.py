@@ -6,20 +6,8 @@ from collections.abc import Callable
 
 from hypothesis import strategies as st
 
-from queries.plan import (
-    BOOLEAN,
-    DATE,
-    DOUBLE,
-    INTEGER,
-    VARCHAR,
-    Call,
-    Column,
-    Expression,
-    Function,
-    Kind,
-    Literal,
-    Type,
-)
+from queries.function_names import Function
+from queries.plan import BOOLEAN, DATE, DOUBLE, INTEGER, VARCHAR, Call, Column, Expression, Kind, Literal, Type
 
 CENTS = Type(Kind.DECIMAL, 2)
 NANOS = Type(Kind.DECIMAL, 9)

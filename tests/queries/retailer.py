@@ -21,7 +21,7 @@ from queries.plan import Axis
 from queries.planned import QueryPlan
 from queries.planner import plan, price
 from queries.policy import load_policy
-from queries.postprocess import answer_columns, answer_rows, statement_tables, stored_table
+from queries.postprocess import answer_columns, answer_rows, statement_tables
 from queries.release import release
 from queries.schema import Schema
 from queries.vault import SecretKeys, load_snapshot
@@ -132,8 +132,7 @@ class Retailer:
         """The final table of a plan."""
         found = {}
         for node in query_plan.nodes:
-            raw = release(node.aggregation, node.loss, self.engine)
-            found[node.name] = stored_table(node, raw)
+            found[node.name] = release(node.aggregation, node.loss, self.engine)
         tables = {name: _stream(table) for name, table in statement_tables(query_plan.nodes, found).items()}
         body = self._role.answer(Postprocess(query_plan.sql, tables, 100_000))
         return pa.ipc.open_stream(body).read_all()

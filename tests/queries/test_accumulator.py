@@ -6,6 +6,7 @@ import pytest
 from queries.accumulator import Accumulator, Rows
 from queries.plan import INTEGER, Aggregation, Block, Column, Measure, MeasureKind, PublicKeys, Relation, Scan
 from queries.unit_order import find_runs
+from tests.queries.accumulation import summing, sums_of
 
 GROUPS, UNITS, ROWS = 11, 300, 12_000
 _LINES = Relation(Scan("lines", private=True, columns=(("n", INTEGER),)))
@@ -26,10 +27,10 @@ def _rows(order: np.typing.NDArray[np.int64]) -> Rows:
 
 
 def _summed(rows: Rows) -> list[list[int]]:
-    accumulator = Accumulator(AGGREGATION, (0, -1), GROUPS, None)
+    accumulator = summing(AGGREGATION, (0, -1), GROUPS, None)
     accumulator.add(rows, 0, UNITS)
     accumulator.close()
-    found: list[list[int]] = accumulator.out.tolist()
+    found: list[list[int]] = sums_of(accumulator).tolist()
     return found
 
 

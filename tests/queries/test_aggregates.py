@@ -6,8 +6,9 @@ import pytest
 
 from queries.aggregates import Asked, Node
 from queries.errors import QueryNotPrivateError
+from queries.function_names import Function
 from queries.parse import parse
-from queries.plan import BOOLEAN, INTEGER, Call, Column, Function, Kind, Literal, MeasureKind, Type
+from queries.plan import BOOLEAN, INTEGER, Call, Column, Kind, Literal, MeasureKind, Type
 from queries.relations import check
 from tests.queries.retailer import SCHEMA
 

@@ -30,7 +30,7 @@ def told(sql: str, options: Mapping[str, object] | None = None) -> dict[str, Cli
     """By the columns that each measure goes into, and its kind."""
     (node,) = planned(sql, options).nodes
     names = [f"{' '.join(measure.columns)} {measure.kind.value}" for measure in node.measures]
-    return dict(zip(names, clippings(node, SCHEMA), strict=True))
+    return dict(zip(names, clippings(node.aggregation, node.groups, SCHEMA, node.tree), strict=True))
 
 
 def only(sql: str, options: Mapping[str, object] | None = None) -> Clipping:
@@ -102,8 +102,14 @@ def test_a_count_of_units_with_a_lower_bound_clips_those_in_more_groups(bound: f
 
 def test_thresholded_keys_have_no_public_number_of_groups() -> None:
     clipping = only("SELECT note, COUNT(DISTINCT household_id) AS n FROM lines GROUP BY note")
+    assert clipping.explanation == (
+        "The bound is chosen so that noise and clipping balance: "
+        "some households are scaled down, and at most a quarter."
+    )
+    stated = {"l2_bound": {"n": 32}}
+    clipping = only("SELECT note, COUNT(DISTINCT household_id) AS n FROM lines GROUP BY note", stated)
     assert clipping.explanation == "A household in more than 1,024 groups is scaled down."
-    (node,) = planned("SELECT note, COUNT(DISTINCT household_id) AS n FROM lines GROUP BY note").nodes
+    (node,) = planned("SELECT note, COUNT(DISTINCT household_id) AS n FROM lines GROUP BY note", stated).nodes
     # The first cell is that of the selection of keys, whose own groups are limited.
     for groups, scaled in ((1_000, False), (1_025, True)):
         sums = defaultdict(list, {group: [1, 1] for group in range(groups)})
@@ -164,7 +170,7 @@ def test_every_accepted_statement_has_a_sentence_for_each_measure() -> None:
     for statement in statements("accepted"):
         found = plan(statement.sql, statement.params, SCHEMA, RHO_NANO, options_of(statement.options), lambda _: GROUPS)
         for node in found.nodes:
-            texts = clippings(node, SCHEMA)
+            texts = clippings(node.aggregation, node.groups, SCHEMA, node.tree)
             assert len(texts) == len(node.measures)
             assert all(text.explanation.endswith(".") and "  " not in text.explanation for text in texts)
             count += len(texts)

@@ -15,6 +15,7 @@ from sqlglot import exp
 from queries import emit
 from queries.axes import groups_of
 from queries.errors import IllegalPlanError
+from queries.function_names import Function
 from queries.plan import (
     BOOLEAN,
     DATE,
@@ -27,7 +28,6 @@ from queries.plan import (
     Column,
     Derived,
     Expression,
-    Function,
     Join,
     Literal,
     Measure,

@@ -101,8 +101,8 @@ def test_an_error_is_followed_through_subqueries_names_and_joins() -> None:
     found = {each.column: each.error for each in plan.errors}
     counts, sums = plan.nodes
     (count,) = (measure.standard_error for measure in counts.measures if "n" in measure.columns)
-    assert found["n"] == found["other"] == Span(count, count)
-    assert found["spend"] == Span(sums.measures[0].standard_error, sums.measures[0].standard_error)
+    assert found["n"] == found["other"] == count
+    assert found["spend"] == sums.measures[0].standard_error
     assert found["m"] is Unknown.DATA
     assert [each.release for each in plan.errors] == ["released_0", "released_0", "released_1", "released_0"]
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from queries import aggregates, emit
-from queries.errors import PolicyError, QueryNotPrivateError
+from queries.errors import PolicyError, PriceError, QueryNotPrivateError
 from queries.grids import fitted, places_for_rows
 from queries.mechanisms import build
 from queries.options import options_of
@@ -145,7 +145,10 @@ def test_no_plan_can_be_built_whose_sums_leave_their_room_or_that_loses_a_declar
     shop: dict[str, object], question: tuple[str, dict[str, object], int]
 ) -> None:
     sql, options, rho_nano = question
-    aggregation = _planned(sql, shop, options, rho_nano)
+    try:
+        aggregation = _planned(sql, shop, options, rho_nano)
+    except PriceError:
+        aggregation = None
     assume(aggregation is not None)
     if aggregation is not None:
         assert _overflows(aggregation) == []

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from queries.accumulator import Accumulator, BadContributionsError, Rows
+from queries.accumulator import BadContributionsError, Rows
 from queries.plan import (
     BOOLEAN,
     INTEGER,
@@ -23,6 +23,7 @@ from queries.plan import (
     Relation,
     Scan,
 )
+from tests.queries.accumulation import summing, sums_of
 from tests.queries.contribution_oracle import Row, norm, shares, sums_by_unit
 
 GROUPS = 7
@@ -42,11 +43,11 @@ class Case:
 
     def summed(self, partitions: list[tuple[int, int, list[Row]]]) -> list[list[int]]:
         priorities = None if self.priorities is None else np.array(self.priorities, np.uint64)
-        accumulator = Accumulator(self.aggregation, self.columns, GROUPS, priorities)
+        accumulator = summing(self.aggregation, self.columns, GROUPS, priorities)
         for low, high, rows in partitions:
             accumulator.add(_held(rows, self.columns), low, high)
             accumulator.close()
-        return [[int(cell) for cell in vector] for vector in accumulator.out]
+        return [[int(cell) for cell in vector] for vector in sums_of(accumulator)]
 
 
 def _held(rows: list[Row], columns: tuple[int, ...]) -> Rows:
@@ -164,7 +165,7 @@ def test_the_borders_of_partitions_do_not_matter(case: Case, rows: list[Row], cu
 @settings(max_examples=100, deadline=None)
 def test_one_unit_may_come_in_pieces(case: Case, rows: list[Row], cut: int) -> None:
     mine = [(2, group, values) for _, group, values in rows]
-    accumulator = Accumulator(
+    accumulator = summing(
         case.aggregation,
         case.columns,
         GROUPS,
@@ -173,7 +174,7 @@ def test_one_unit_may_come_in_pieces(case: Case, rows: list[Row], cut: int) -> N
     accumulator.add(_held(mine[:cut], case.columns), 2, 3)
     accumulator.add(_held(mine[cut:], case.columns), 2, 3)
     accumulator.close()
-    assert accumulator.out.tolist() == case.sums(mine)
+    assert sums_of(accumulator).tolist() == case.sums(mine)
 
 
 @given(case=_cases(), rows=_rows, shift=st.integers(1, 3))
@@ -262,7 +263,7 @@ def test_many_groups_of_one_unit_fit() -> None:
     groups = 300_000
     measure = Measure(MeasureKind.ROWS, None, 10**6)
     aggregation = Aggregation(_RELATION, PublicKeys(), (Block((measure,), 10**9),), 10)
-    accumulator = Accumulator(aggregation, (-1,), groups, None)
+    accumulator = summing(aggregation, (-1,), groups, None)
     for start in (0, 150_000):
         rows = Rows(0)
         rows.reserve(200_000)
@@ -271,4 +272,4 @@ def test_many_groups_of_one_unit_fit() -> None:
         rows.groups[:150_000] = np.arange(start, start + 150_000, dtype=np.int32)[::-1]
         accumulator.add(rows, 0, 1)
     accumulator.close()
-    assert (accumulator.out == WEIGHT_ONE).all()
+    assert (sums_of(accumulator) == WEIGHT_ONE).all()

@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
+from queries import mechanisms
 from queries.errors import IllegalPlanError
-from queries.mechanisms import ATTO, NANO, Choice, Gaussian, Threshold, _opendp_rho, build
+from queries.mechanisms import ATTO, BoundChoice, Choice, Gaussian, Threshold, Vector, _opendp_rho, add_noise, build
 from queries.plan import (
     INTEGER,
+    NANO,
     WEIGHT_ONE,
     Aggregation,
     Block,
@@ -258,3 +260,100 @@ def test_a_choice_among_public_keys_is_priced_with_what_is_measured_of_them() ->
     assert mechanism.threshold is None
     assert (mechanism.loss.rho_nano, mechanism.loss.delta_atto) == (1_000, 0)
     assert len(mechanism.gaussians) == 1
+
+
+NORMS = np.array([3, 0, 5, 9, 2, 1, 0, 0], np.int64)  # units by norm, in bins of which each is a bound
+PRIOR = np.log([1, 2, 4, 3, 2, 1, 0.5, 0.25])
+
+
+@settings(max_examples=60, deadline=None)
+@given(rho_nano=st.integers(1, 10**12))
+def test_a_choice_of_a_bound_costs_no_more_than_was_paid_for(rho_nano: int) -> None:
+    choice = BoundChoice.of(rho_nano)
+    assert 1 / (2 * Fraction(choice.scale) ** 2) <= Fraction(rho_nano, NANO)
+    assert choice.scale <= max(2**-7, math.sqrt(NANO / (2 * rho_nano)) * (1 + 2**-30)), "more noise than is asked for"
+
+
+def test_a_choice_of_a_bound_with_less_noise_than_was_paid_for_does_not_run() -> None:
+    choice = BoundChoice.of(NANO)
+    with pytest.raises(IllegalPlanError):
+        replace(choice, scale=choice.scale * 0.999).among(NORMS, 2, PRIOR)
+
+
+def _bound_shares(norms: Vector, wanted: int, log_prior: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
+    """The probabilities of the exponential mechanism, in floating point."""
+    above = np.array([norms[place + 1 :].sum() for place in range(len(log_prior))])
+    score = -np.abs(np.maximum(above - wanted, above - norms.sum() / 4))
+    weights = np.exp(score / scale + log_prior)
+    shares: NDArray[np.float64] = weights / weights.sum()
+    return shares
+
+
+def _bounds_chosen(wanted: int, scale: float, draws: int) -> NDArray[np.int64]:
+    choice = BoundChoice(scale, 10**15)
+    return np.bincount([choice.among(NORMS, wanted, PRIOR) for _ in range(draws)], minlength=len(PRIOR))
+
+
+@pytest.mark.parametrize("wanted", [0, 2, 4, 100])
+def test_a_bound_is_chosen_by_the_exponential_mechanism(wanted: int) -> None:
+    draws, scale = 4_000, 2.5
+    expected = draws * _bound_shares(NORMS, wanted, PRIOR, scale)
+    assert stats.chisquare(_bounds_chosen(wanted, scale, draws), expected).pvalue > SIGNIFICANCE
+
+
+def test_the_test_of_bounds_sees_half_the_noise() -> None:
+    expected = 4_000 * _bound_shares(NORMS, 2, PRIOR, 2.5)
+    assert stats.chisquare(_bounds_chosen(2, 1.25, 4_000), expected).pvalue < SIGNIFICANCE
+
+
+def _weights(norms: Vector, wanted: int, log_prior: NDArray[np.float64], scale: float) -> list[int]:
+    """The whole numbers that a bound is drawn by."""
+    seen: list[int] = []
+
+    def draw(_members: list[list[int]], weights: list[int]) -> int:
+        seen.extend(weights)
+        return 0
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mechanisms, "_draw", draw)
+        BoundChoice(scale, 10**15).among(norms, wanted, log_prior)
+    return seen
+
+
+_norms = st.lists(st.integers(0, 400), min_size=3, max_size=12)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    norms=_norms,
+    unit=st.integers(0, 11),
+    wanted=st.integers(0, 300),
+    scale=st.floats(0.05, 500),
+    prior=st.lists(st.floats(-300, 0), min_size=12, max_size=12),
+)
+def test_one_unit_moves_the_odds_of_any_two_bounds_by_at_most_epsilon(
+    norms: list[int], unit: int, wanted: int, scale: float, prior: list[float]
+) -> None:
+    """The bounded range of Dong, Durfee and Rogers: what the price of a choice rests on, on the weights themselves."""
+    whole, without = np.array(norms, np.int64), np.array(norms, np.int64)
+    whole[unit % len(norms)] += 1
+    log_prior = np.array(prior[: len(norms)])
+    pairs = zip(*(_weights(each, wanted, log_prior, scale) for each in (whole, without)), strict=True)
+    ratios = [math.log(Fraction(one, other)) for one, other in pairs]
+    assert max(ratios) - min(ratios) <= 2 / scale * (1 + 1e-9) + 1e-9
+
+
+def test_a_bound_of_no_prior_is_never_chosen() -> None:
+    """Bins beyond the last one of the prior stand for bounds that would not leave room for sums."""
+    choice = BoundChoice.of(10**12)
+    assert {choice.among(NORMS, 0, PRIOR[:3]) for _ in range(50)} <= {0, 1, 2}
+
+
+def test_a_bound_in_each_cell_has_noise_in_proportion() -> None:
+    sensitivities = np.repeat(np.array([1, 5, 40]), 20_000) * WEIGHT_ONE
+    noised, scales = add_noise(np.zeros(60_000, np.int64), sensitivities, NANO // 2)
+    assert np.allclose(scales, sensitivities, rtol=1e-9)
+    width = float(stats.norm.isf(SIGNIFICANCE)) * math.sqrt(2 / 20_000)
+    for sensitivity in (1, 5, 40):
+        own = noised[sensitivities == sensitivity * WEIGHT_ONE] / (sensitivity * WEIGHT_ONE)
+        assert abs(np.mean(own**2) - 1) < width

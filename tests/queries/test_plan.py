@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from queries.errors import IllegalPlanError, PlanTooLargeError
+from queries.function_names import Function
 from queries.plan import (
     BOOLEAN,
     DATE,
@@ -33,7 +34,6 @@ from queries.plan import (
     Expression,
     Fold,
     Folding,
-    Function,
     Grouped,
     Join,
     Key,

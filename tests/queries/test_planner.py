@@ -85,7 +85,7 @@ def test_the_parts_of_a_price_never_exceed_what_was_asked(sql: str, rho_nano: in
     try:
         found = planned(sql, rho_nano=rho_nano)
     except PriceError:
-        assert rho_nano < 10
+        assert rho_nano < 20_000  # where bounds are chosen, each part is divided into thousandths
         return
     except QueryNotPrivateError as error:
         if error.code != "bound-out-of-range":  # noise beyond 64 bits
@@ -111,8 +111,8 @@ def test_the_measures_of_a_ratio_share_a_block_and_all_others_stand_alone() -> N
 
 
 def test_a_joint_block_has_its_bounds_widened_by_the_root_of_its_width() -> None:
-    alone = planned("SELECT SUM(discount) AS s, COUNT(discount) AS n FROM lines").nodes[0].aggregation
-    joint = planned("SELECT AVG(discount) AS m FROM lines").nodes[0].aggregation
+    alone = planned("SELECT SUM(amount) AS s, COUNT(amount) AS n FROM lines").nodes[0].aggregation
+    joint = planned("SELECT AVG(amount) AS m FROM lines").nodes[0].aggregation
     bounds = {measure.kind: measure.l2_bound for measure in alone.measures}
     assert len(joint.blocks) == 1
     for measure in joint.measures:
@@ -131,7 +131,9 @@ def test_ratios_with_a_common_measure_are_one_block() -> None:
 def test_standard_errors_are_in_display_units() -> None:
     node = planned("SELECT SUM(amount) AS s FROM lines").nodes[0]
     (measure,) = node.measures
-    assert measure.standard_error == pytest.approx(100_000 / math.sqrt(2 * 1.0))
+    assert measure.standard_error is not None
+    assert measure.standard_error.low == measure.standard_error.high
+    assert measure.standard_error.low == pytest.approx(100_000 / math.sqrt(2 * 0.9))  # a tenth is for what is clipped
     assert node.mechanism.gaussians[0].sensitivity == 100_000 * 100 * WEIGHT_ONE
 
 
@@ -282,9 +284,8 @@ def test_a_sum_seen_through_case_and_coalesce_has_its_columns_bound() -> None:
         "CASE WHEN paid_by_card THEN amount END",
     ):
         assert planned(f"SELECT SUM({value}) AS s FROM lines").nodes[0].aggregation.measures[0].l2_bound == 10**7
-    with pytest.raises(QueryNotPrivateError) as refusal:
-        planned("SELECT SUM(CASE WHEN pieces > 1 THEN amount ELSE store_id END) AS s FROM lines")
-    assert refusal.value.code == "no-bound"
+    unknown = planned("SELECT SUM(CASE WHEN pieces > 1 THEN amount ELSE store_id END) AS s FROM lines").nodes[0]
+    assert unknown.aggregation.blocks[0].tuning is not None
 
 
 def test_too_many_groups_are_refused_before_they_are_made() -> None:
@@ -329,7 +330,7 @@ def test_keys_are_chosen_first_where_few_are_wanted_of_many() -> None:
 def test_the_counts_of_chosen_keys_are_bounded_by_their_number() -> None:
     (node,) = plan(_TOP.format(9), {}, SCHEMA, 10**9, options_of({}), lambda _: 10_000).nodes
     assert node.groups == 9
-    assert node.measures[0].l2_bound == 3
+    assert node.aggregation.measures[0].l2_bound == 3  # where the choice of a bound starts from
     assert node.loss.rho_nano <= 10**9
 
 

@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from queries import emit
+from queries.function_names import Function
 from queries.parse import parse
-from queries.plan import BOOLEAN, DATE, INTEGER, Call, Column, Expression, Function, Literal, Relation, Scan, Type
+from queries.plan import BOOLEAN, DATE, INTEGER, Call, Column, Expression, Literal, Relation, Scan, Type
 from queries.policy import load_policy
 from queries.range_arithmetic import ANYTHING, Range, day_number
 from queries.ranges import Ranges

@@ -7,21 +7,8 @@ import sqlglot
 from sqlglot import exp
 
 from queries.errors import QueryNotPrivateError
-from queries.plan import (
-    BOOLEAN,
-    DATE,
-    DOUBLE,
-    INTEGER,
-    TRUE,
-    VARCHAR,
-    Call,
-    Column,
-    Expression,
-    Function,
-    Kind,
-    Literal,
-    Type,
-)
+from queries.function_names import Function
+from queries.plan import BOOLEAN, DATE, DOUBLE, INTEGER, TRUE, VARCHAR, Call, Column, Expression, Kind, Literal, Type
 from queries.scalars import UnitColumn, conjunction, conjuncts, exact_type, rescaled, scalar
 
 CENTS, MILLIS = Type(Kind.DECIMAL, 2), Type(Kind.DECIMAL, 3)

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from queries import emit
-from queries.plan import BOOLEAN, INTEGER, Call, Column, Expression, Function, Literal
+from queries.function_names import Function
+from queries.plan import BOOLEAN, INTEGER, Call, Column, Expression, Literal
 from queries.scalars.forms import formed, is_present, selection, summed
 from tests.queries.expressions import EXACT, TABLE, TYPES, calls_of, expressions, functions_of
 

@@ -4,21 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from queries.plan import (
-    BOOLEAN,
-    DATE,
-    INTEGER,
-    VARCHAR,
-    Call,
-    Column,
-    Derived,
-    Function,
-    Join,
-    Kind,
-    Relation,
-    Scan,
-    Type,
-)
+from queries.function_names import Function
+from queries.plan import BOOLEAN, DATE, INTEGER, VARCHAR, Call, Column, Derived, Join, Kind, Relation, Scan, Type
 from queries.policy import load_policy
 from queries.schema import BaseTable, Schema
 from tests.queries.retailer import POLICY_TEXT, SCHEMA

@@ -8,7 +8,7 @@ from fractions import Fraction
 from statistics import NormalDist
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from queries.errors import PriceError, QueryNotPrivateError
@@ -49,7 +49,8 @@ def half_width(found: QueryPlan, target: Target) -> float:
         scales = build(node.aggregation).scales()
         units = [10**measure.scale for measure in node.aggregation.measures]
         errors = [scale / WEIGHT_ONE / unit for scale, unit in zip(scales, units, strict=True)]
-        assert errors == [measure.standard_error for measure in node.measures]
+        told = [measure.standard_error for measure in node.measures]
+        assert told == [Span.of(error) for error in errors]
     return NormalDist().inv_cdf((1 + float(target.confidence)) / 2) * largest_error(found, target)
 
 
@@ -70,17 +71,18 @@ def test_the_error_is_never_more_than_asked_and_the_price_at_most_a_hundredth_mo
         assert half_width(planned(sql, rho_nano=LIMIT_NANO), target) > error
         return
     assert half_width(planned(sql, rho_nano=rho_nano), target) <= error
-    assume(rho_nano > 10_000)  # below, a hundredth is less than the parts of a price are rounded by
+    if rho_nano < 200_000:  # a hundredth is less than the parts of a price are rounded by
+        return
     assert half_width(planned(sql, rho_nano=rho_nano * 99 // 100), target) > error
 
 
 def test_a_price_that_is_divided_unevenly_is_raised_by_what_is_lost() -> None:
-    """In 4 parts of whole nano-ρ, all prices from 4k to 4k + 3 buy the same: the least of them is taken."""
-    sql = PLAIN[4]
+    """In 2 parts of whole nano-ρ, the prices 2k and 2k + 1 buy the same: the least of them is taken."""
+    sql = "SELECT COUNT(DISTINCT household_id) AS n, COUNT(*) AS m FROM customers"
     for rho_nano in range(1_000, 1_012):
         width = half_width(planned(sql, rho_nano=rho_nano), Target(Fraction(1)))
         found = rho_of(sql, Target(Fraction(width) * (1 + Fraction(1, 10**12))))
-        assert found == rho_nano - rho_nano % 4
+        assert found == rho_nano - rho_nano % 2
 
 
 def test_the_widest_column_decides_unless_one_is_named() -> None:

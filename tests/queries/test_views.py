@@ -7,7 +7,8 @@ import sqlglot
 from sqlglot import exp
 
 from queries.errors import QueryNotPrivateError
-from queries.plan import Call, Column, Derived, Expression, Function, Relation
+from queries.function_names import Function
+from queries.plan import Call, Column, Derived, Expression, Relation
 from queries.scalars import UnitColumn
 from queries.views import EXPANSIONS_LIMIT, Scope, View, canonical, renumbered, shifted
 from tests.queries.retailer import SCHEMA

@@ -6,20 +6,19 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
 from budgets.privacy_loss import PrivacyLoss
-from queries.engine import ExactSums
-from queries.mechanisms import NANO, Gaussian
-from queries.plan import WEIGHT_ONE, Aggregation
+from queries.mechanisms import Gaussian
+from queries.plan import NANO, WEIGHT_ONE
 from queries.release import release
 from tests.privacy.attacks.planted import WHOLE, ask, price_nano
 from tests.privacy.audit import RHO, Audit, charged_epsilon
 from tests.privacy.market import Customer, Market
 from tests.privacy.statements import line
 from tests.privacy.stores import CANARY_TICKET, Service
+from tests.queries.fixed_engine import FixedEngine
 
 ALL = "SELECT COUNT(*) AS n FROM purchases WHERE hour >= 0"
 BUT_ONE = f"SELECT COUNT(*) AS n FROM purchases WHERE hour >= 0 AND ticket <> {CANARY_TICKET}"
@@ -32,17 +31,6 @@ OTHERS = tuple(Customer((line(ticket=n % 5),)) for n in range(30))
 
 def test_both_sides_of_a_difference_are_charged(planted: Service) -> None:
     assert [ask(planted, WHOLE, sql).rho_nano for sql in (ALL, BUT_ONE)] == [price_nano()] * 2
-
-
-class Repeated:
-    """An engine that gives the same exact sums many times over: one release is then many independent draws."""
-
-    def __init__(self, sums: ExactSums, times: int) -> None:
-        keys = pa.concat_tables([sums.keys] * times) if sums.keys.num_columns else sums.keys
-        self._sums = ExactSums(tuple(np.tile(vector, times) for vector in sums.sums), keys)
-
-    def exact_sums(self, aggregation: Aggregation) -> ExactSums:
-        return self._sums
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +46,7 @@ def _differences(market: Market, customers: tuple[Customer, ...]) -> tuple[NDArr
     for condition in ("hour >= 0", f"hour >= 0 AND ticket <> {RARE}"):
         sql = f"SELECT COUNT(*) AS n FROM lines WHERE {condition}"
         (node,) = market.plan(sql, {}, int(Fraction(RHO) / 2 * NANO)).nodes
-        engine = Repeated(market.sums(node.aggregation, customers), CELLS)
+        engine = FixedEngine.of(market.sums(node.aggregation, customers), CELLS)  # many draws in one release
         drawn.append(release(node.aggregation, node.loss, engine).column("m0").to_numpy() / WEIGHT_ONE)
         loss = loss + node.loss
     return drawn[0] - drawn[1], loss

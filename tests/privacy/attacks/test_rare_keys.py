@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from queries.mechanisms import Threshold
 from queries.release import release
-from tests.privacy.attacks.test_differencing import Repeated
 from tests.privacy.market import Customer, Market
 from tests.privacy.statements import line
+from tests.queries.fixed_engine import FixedEngine
 
 RELEASES = 2_000
 RARE, COMMON = 77, 5
@@ -31,7 +31,7 @@ def market() -> Iterator[Market]:
 def _appearances(market: Market, releases: int) -> tuple[int, int]:
     """How often the victim's own key shows, and how often everybody's."""
     (node,) = market.plan("SELECT ticket, COUNT(*) AS n FROM lines GROUP BY ticket", OPTIONS).nodes
-    engine = Repeated(market.sums(node.aggregation, (VICTIM, *OTHERS)), releases)
+    engine = FixedEngine.of(market.sums(node.aggregation, (VICTIM, *OTHERS)), releases)
     assert node.aggregation.loss.delta_atto == 10**6
     shown = release(node.aggregation, node.loss, engine).column("k0").to_pylist()
     return shown.count(RARE), shown.count(COMMON)

@@ -97,7 +97,7 @@ _CODE_THAT_RAISES = """#!{python} -I
 # The interpreter of a worker whose cast raises: `-I -m queries.worker DESCRIPTOR PARENT` comes as arguments.
 import sys
 from queries import scalar_sql, worker
-from queries.plan import Function
+from queries.function_names import Function
 
 scalar_sql.FORMS[Function.TO_INTEGER] = lambda _, a: f"CAST({{a[0]}} AS BIGINT)"
 worker.main(int(sys.argv[-2]), int(sys.argv[-1]))

@@ -64,3 +64,9 @@ SELECT SUM(change) AS s FROM (
 -- name: both sides of a union
 SELECT SUM(LEAST(x, 3)) AS s
 FROM (SELECT household_id, pieces AS x FROM lines UNION ALL SELECT household_id, members FROM customers) AS t
+
+-- name: a sum of which nothing is declared
+SELECT SUM(store_id % product_id) AS s FROM lines
+
+-- name: a sum of lengths that no one declared, by groups
+SELECT store_id, SUM(LENGTH(note)) AS s FROM lines GROUP BY store_id

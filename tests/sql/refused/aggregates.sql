@@ -69,14 +69,6 @@ SELECT SUM(paid_by_card) AS s FROM lines
 -- instead: SELECT SUM(s) AS s FROM (SELECT SUM(amount) AS s FROM lines GROUP BY pieces) AS t
 SELECT SUM(SUM(amount)) AS s FROM lines
 
--- name: a sum without a bound
--- expect: no-bound 1:8 hint
-SELECT SUM(store_id % product_id) AS s FROM lines
-
--- name: a sum of lengths that no one declared
--- expect: no-bound 1:8 hint
-SELECT SUM(LENGTH(note)) AS s FROM lines
-
 -- name: a sum of values beyond what a row adds
 -- expect: range-too-wide 1:8 hint
 -- options: {"l2_bound": {"s": 1000000}}
