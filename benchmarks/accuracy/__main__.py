@@ -7,7 +7,6 @@ and EPSILONS (`0.5 1 3`).
 from __future__ import annotations
 
 import json
-import math
 import os
 import sys
 import time
@@ -20,6 +19,7 @@ from benchmarks.accuracy.datasets import COPIES, prepare
 from benchmarks.accuracy.measuring import Measured, Setting, measure
 from benchmarks.conditions import machine
 from benchmarks.datasets import ROOT
+from benchmarks.figures import finite
 
 RESULTS: Final = ROOT / "benchmarks" / "results"
 _DRAWS: Final = {"x1": 10, "x20": 3}
@@ -52,16 +52,9 @@ def main() -> None:
     print(text)
 
 
-def _plain(one: Measured) -> dict[str, object]:
+def _plain(one: Measured) -> object:
     asked = {"name": one.asked.name, "kind": one.asked.kind, "sql": one.asked.question.sql}
-    rivals = [
-        {
-            name: None if isinstance(value, float) and math.isnan(value) else value
-            for name, value in asdict(each).items()
-        }
-        for each in one.rivals
-    ]
-    return {**asdict(one), "asked": asked, "rivals": rivals}
+    return finite({**asdict(one), "asked": asked})
 
 
 def _tell(what: str, share: float) -> None:

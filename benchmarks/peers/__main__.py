@@ -19,6 +19,7 @@ from benchmarks.accuracy.datasets import prepare
 from benchmarks.accuracy.questions import ASKED, CONVERSION_DELTA, Asked
 from benchmarks.conditions import machine
 from benchmarks.datasets import ROOT
+from benchmarks.figures import finite
 from benchmarks.peers import report
 from benchmarks.peers.bounds import Price, best, stated
 from benchmarks.peers.environments import NotInstalledError, python_of
@@ -51,7 +52,7 @@ def main() -> None:
     text = report.document(lines, conditions, price)
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / "peers.md").write_text(text, encoding="utf-8")
-    kept = [{**asdict(line), "asked": line.asked.name} for line in lines]
+    kept = [finite({**asdict(line), "asked": line.asked.name}) for line in lines]
     (RESULTS / "peers.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     print(text)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from benchmarks.figures import Spread
@@ -62,7 +63,7 @@ def _told(price: Price) -> str:
 
 
 def _spread(value: float, spread: Spread) -> str:
-    return f"{_number(value)} ({_number(spread.least)}–{_number(spread.greatest)})"
+    return "–" if math.isnan(value) else f"{_number(value)} ({_number(spread.least)}–{_number(spread.greatest)})"
 
 
 def _number(value: float) -> str:
