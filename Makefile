@@ -11,14 +11,16 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 PACKAGES := budgets queries service
 CHECKED := $(PACKAGES) $(wildcard benchmarks) tests
 WORKERS ?= 2
-RESOLVE := .venv/lock/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+PEERS := $(basename $(wildcard benchmarks/peers/*.in))
+UV := .venv/lock/bin/uv
+RESOLVE := $(UV) pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock'
 LOCK_OPTIONS ?=
 
-.PHONY: help install run test nightly check lint format bench refusals demo lock docker-lint clean
+.PHONY: help install run test nightly check lint format bench bench-accuracy bench-peers refusals demo lock docker-lint clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 install: $(STAMP) ## Make .venv from the lock (again only when pyproject.toml or the lock changed)
 
@@ -58,6 +60,12 @@ check: ## The one gate: all that must pass before a change lands
 bench: install ## Measure speed and error against plain DuckDB (SIZE=100m for the large run)
 	$(BIN)/python -m benchmarks
 
+bench-accuracy: install ## Measure accuracy beside the best fixed bounds (SIZES="x1 x20", DRAWS=10, EPSILONS="0.5 1 3")
+	$(BIN)/python -m benchmarks.accuracy
+
+bench-peers: install ## Ask other systems the same, in environments of their own (DRAWS=3, QUESTIONS="Q1 Q6")
+	$(BIN)/python -m benchmarks.peers
+
 refusals: install ## Write docs/refusals.md anew from the table of codes
 	@page="$$($(BIN)/python -m queries.refusals)" && echo "$$page" > docs/refusals.md
 
@@ -68,9 +76,10 @@ docker-lint: install ## Lint the Dockerfile
 	$(BIN)/hadolint Dockerfile
 
 lock: ## Resolve the locks anew from pyproject.toml (LOCK_OPTIONS=--upgrade for newer versions)
-	@test -x .venv/lock/bin/uv || { $(PYTHON) -m venv .venv/lock && .venv/lock/bin/python -m pip install --quiet uv; }
-	$(RESOLVE) --extra demo --extra postgres --extra dev $(LOCK_OPTIONS) --output-file requirements.lock
-	$(RESOLVE) --extra demo --extra postgres --group build --constraint requirements.lock --output-file requirements-image.lock
+	@test -x $(UV) || { $(PYTHON) -m venv .venv/lock && .venv/lock/bin/python -m pip install --quiet uv; }
+	$(RESOLVE) pyproject.toml --extra demo --extra postgres --extra dev $(LOCK_OPTIONS) --output-file requirements.lock
+	$(RESOLVE) pyproject.toml --extra demo --extra postgres --group build --constraint requirements.lock --output-file requirements-image.lock
+	for peer in $(PEERS); do $(RESOLVE) $$peer.in $(LOCK_OPTIONS) --output-file $$peer.txt; done
 
 clean: ## Remove caches and build output (keeps .venv and var)
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis build dist

@@ -25,7 +25,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 HOME: Final = ROOT / "var" / "bench"
 LINES: Final = {"10m": 10_000_000, "100m": 100_000_000}
 SEED: Final = 1
-_MAKERS: Final = (
+LOADERS: Final = (
     "queries/vault*.py",
     "queries/source_files.py",
     "service/demo.py",
@@ -54,7 +54,7 @@ class Prepared:
 def prepare(size: str, progress: Progress) -> Prepared:
     """The dataset of that size (`real`, `10m` or `100m`), made if it is not there as today's code would make it."""
     home = HOME / size
-    print_ = fingerprint(_files(_MAKERS + (() if size == "real" else _SYNTHESIS)))
+    print_ = fingerprint(files(LOADERS + (() if size == "real" else _SYNTHESIS)))
     mark = home / "made-by"
     if not mark.exists() or mark.read_text() != print_:
         shutil.rmtree(home, ignore_errors=True)
@@ -73,7 +73,8 @@ def fingerprint(files: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def _files(patterns: tuple[str, ...]) -> set[Path]:
+def files(patterns: tuple[str, ...]) -> set[Path]:
+    """The project's files of these patterns."""
     return {path for pattern in patterns for path in ROOT.glob(pattern)}
 
 
@@ -90,10 +91,10 @@ def _make(size: str, home: Path, progress: Progress) -> None:
         sources = {name: str(path) for name, path in written.items()}
         snapshot = load_snapshot(vault_root, policy, sources, keys, origin="policy.yaml", progress=progress)
         shutil.rmtree(home / "source")
-    _write_plain(snapshot, keys, home / "plain.duckdb")
+    write_plain(snapshot, keys, home / "plain.duckdb")
 
 
-def _write_plain(snapshot: Snapshot, keys: SecretKeys, target: Path) -> None:
+def write_plain(snapshot: Snapshot, keys: SecretKeys, target: Path) -> None:
     """All tables of the snapshot in one unencrypted file; the unit column is the vault's dense unit number."""
     policy: Policy = snapshot.policy
     with duckdb.connect(":memory:", config={"memory_limit": "4GB"}) as connection:

@@ -11,15 +11,8 @@ from typing import Any, Final
 import duckdb
 import numpy as np
 
-from benchmarks.accuracy import (
-    Contributions,
-    Tuned,
-    best_l2,
-    best_truncations,
-    l2_error,
-    measured_error,
-    relative_error,
-)
+from benchmarks.accuracy.fixed_bounds import Contributions, Tuned, best_l2, best_truncations, l2_error
+from benchmarks.accuracy.scoring import measured_error, relative_error
 from benchmarks.children import Child
 from benchmarks.datasets import Prepared
 from benchmarks.questions import DEPARTMENT_SPEND, EPSILON, Question
@@ -101,7 +94,7 @@ def compare(prepared: Prepared) -> Comparison:
         declared_bound=bound,
         declared=l2_error(data, bound, rho),
         drawn=measured_error(answers, truth),
-        best_l2=best_l2(data, rho),
+        best_l2=best_l2(data, [rho])[0],
         truncation=truncation,
         largest=largest,
         truncation_drawn=measured_error(aligned(question, rows, [body["rows"] for body in truncated])[1], truth),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -28,3 +29,12 @@ def ratios(ours: Sequence[float], plain: Sequence[float]) -> Spread:
 def differences(ours: Sequence[float], plain: Sequence[float]) -> Spread:
     """Each of our times less the plain time measured right before it."""
     return Spread.of([mine - theirs for mine, theirs in zip(ours, plain, strict=True)])
+
+
+def finite(value: object) -> object:
+    """The value with None for each number that JSON has no word for, in maps and lists too."""
+    if isinstance(value, Mapping):
+        return {key: finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

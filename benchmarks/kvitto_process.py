@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from budgets.privacy_loss import PrivacyLoss
+from queries.errors import PriceError, QueryNotPrivateError
 from queries.policy import Policy
 from service.accounts import open_accounts, person_account_id
 from service.answering import Answering, Person, QueryRequest
@@ -28,13 +29,24 @@ _BOUNDLESS = PrivacyLoss(2**61, 2**61)
 _DEADLINE_SECONDS = 900.0
 
 
+class _FailedError(Exception):
+    """A release that was begun and did not end well."""
+
+    code = "release-failed"
+
+
 def main(data_dir: Path, ledger_dir: Path) -> None:
-    """Answer `{"sql", "options", "epsilon"}` with the seconds that it took and the body, until the input ends."""
+    """Answer `{"sql", "options", "epsilon"}` with the seconds that it took and the body, until the input ends.
+
+    Where the request says `may_be_refused`, a refusal is a reply too: its code. Else it ends the process. So with a
+    release that fails. What is logged goes to the standard error.
+    """
     settings = Settings(
         data_dir=data_dir,
         ledger_url=f"sqlite:///{ledger_dir / 'ledger.db'}",
         anchor_file=ledger_dir / "anchor.json",
         query_timeout_seconds=_DEADLINE_SECONDS,
+        failures_per_day=1_000_000,
     )
     ledger = open_ledger(settings)
     catalogue = VaultCatalogue(settings.vault_root)
@@ -46,9 +58,17 @@ def main(data_dir: Path, ledger_dir: Path) -> None:
     for account in (dataset, person_account_id(dataset, _ANALYST.name)):
         ledger.set_cap(account, _BOUNDLESS, "benchmark", "the same is bought again and again")
     answering = Answering(ledger, catalogue, settings)
+    replies, sys.stdout = sys.stdout, sys.stderr
     try:
         for number, line in enumerate(sys.stdin):
-            print(json.dumps(_timed(answering, dataset, json.loads(line), number)), flush=True)
+            asked = json.loads(line)
+            try:
+                reply = _timed(answering, dataset, asked, number)
+            except (QueryNotPrivateError, PriceError, _FailedError) as error:
+                if not asked.get("may_be_refused"):
+                    raise
+                reply = {"refused": error.code}
+            print(json.dumps(reply), file=replies, flush=True)
     finally:
         answering.close()
         ledger.close()
@@ -69,7 +89,8 @@ def _timed(answering: Answering, dataset: str, asked: Mapping[str, Any], number:
     started = time.perf_counter()
     outcome = answering.answer(_ANALYST, request, f"k{number}", f"{number:064x}").outcome
     seconds = time.perf_counter() - started
-    assert outcome.status == 201, outcome.body.decode()  # noqa: PLR2004  # Created: an answer, charged
+    if outcome.status != 201:  # noqa: PLR2004  # Created: an answer, charged
+        raise _FailedError(outcome.body.decode())
     return {"seconds": seconds, "body": json.loads(outcome.body)}
 
 

@@ -1,9 +1,10 @@
 """Pairs are compared with each other before they are summed up."""
 
+import math
 from pathlib import Path
 
 from benchmarks.datasets import fingerprint
-from benchmarks.figures import Spread, differences, ratios
+from benchmarks.figures import Spread, differences, finite, ratios
 
 
 def test_each_time_is_compared_with_the_plain_one_before_it() -> None:
@@ -19,3 +20,11 @@ def test_data_are_made_anew_when_the_code_that_makes_them_changes(tmp_path: Path
     assert fingerprint([second, first]) == before
     second.write_text("3")
     assert fingerprint([first, second]) != before
+
+
+def test_what_json_has_no_word_for_becomes_none_however_deep() -> None:
+    assert finite({"a": (1.5, math.nan), "b": {"c": math.inf, "d": "x"}, "e": 2}) == {
+        "a": [1.5, None],
+        "b": {"c": None, "d": "x"},
+        "e": 2,
+    }

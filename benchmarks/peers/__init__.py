@@ -1,0 +1,1 @@
+"""Other systems on the same data, run in environments of their own: `make bench-peers`."""
