@@ -162,6 +162,7 @@ DATASET: Final[dict[str, Any]] = {
     "bounds": [{"measure": "purchases.amount", "l2": "2000", "keys": ["products.department"]}],
     "retention": {"days": 1000, "column": "purchases.day", "as_of": "2018-01-01"},
     "sensitive": [],
+    "public_rows": {"source": "the research data 'The Complete Journey', published by 84.51°"},
     "snapshot": {"id": "20261123T081500Z-5f2c", "created": "2026-11-23T08:15:00Z"},
 }
 KEY_REQUEST: Final[dict[str, Any]] = {"owner": "maria", "role": "analyst", "expires_in_days": 90}
