@@ -7,8 +7,7 @@ from collections import OrderedDict
 from queries.engine import Engine, ExactSums
 from queries.plan import Aggregation
 
-_MOST = 16
-_MOST_BYTES = 128 << 20  # of one question
+_MOST_BYTES = 192 << 20
 
 
 class RememberedSums:
@@ -24,8 +23,11 @@ class RememberedSums:
     def exact_sums(self, aggregation: Aggregation) -> ExactSums:
         known = self._known.pop(aggregation, None)
         found = self._engine.exact_sums(aggregation) if known is None else known
-        if sum(vector.nbytes for vector in found.sums) + found.keys.nbytes <= _MOST_BYTES:
-            self._known[aggregation] = found  # the last one now
-        if len(self._known) > _MOST:
+        self._known[aggregation] = found  # the last one now
+        while sum(_bytes(each) for each in self._known.values()) > _MOST_BYTES:
             self._known.popitem(last=False)
-        return ExactSums(tuple(vector.copy() for vector in found.sums), found.keys)
+        return ExactSums(tuple(vector.copy() for vector in found.sums), found.keys)  # a caller may write into its own
+
+
+def _bytes(sums: ExactSums) -> int:
+    return sum(vector.nbytes for vector in sums.sums) + int(sums.keys.nbytes)
