@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,65 +51,15 @@ class Errors:
     clipping_share: float
 
 
-@dataclass(slots=True)
-class Draws:
-    """The answers at one price, row by row beside the truth; rows that the truth has twice, or not, are left out."""
-
-    shown: Shown
-    truth: Mapping[Key, Row]
-    rows: list[Row] = field(default_factory=list)
-    counts: list[int] = field(default_factory=list)  # rows of each answer
-
-    def add(self, answer: Sequence[Row]) -> None:
-        """Take in one drawn answer."""
-        self.counts.append(len(answer))
-        self.rows += [row for row in answer if self.shown.key(row) in self.truth]
-
-    @property
-    def matched(self) -> float:
-        """The share of rows that have a true value beside them."""
-        return len(self.rows) / total if (total := sum(self.counts)) else math.nan
-
-    @property
-    def mean_rows(self) -> float:
-        return sum(self.counts) / len(self.counts)
-
-    def errors(self, name: str) -> Errors:
-        """The errors of a column."""
-        column = _Column.of(name, self)
-        sizes, distances = np.abs(column.true), np.abs(column.errors)
-        relative = distances[sizes > 0] / sizes[sizes > 0]
-        return Errors(
-            rmse=math.sqrt(_mean(column.errors**2)),
-            relative_median=float(np.median(relative)) if len(relative) else math.nan,
-            relative_high=float(np.percentile(relative, _PERCENTILE)) if len(relative) else math.nan,
-            coverage=_mean((column.low <= column.true) & (column.true <= column.high), of=~np.isnan(column.low)),
-            narrow=tuple(_mean(column.half_widths <= share * np.abs(column.estimates)) for share in NARROW),
-            clipping_share=_bias_share(column),
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """One column's rows as arrays; `group` numbers the groups. Rows without an estimate or a truth are left out."""
+    """One column of rows as arrays, `group` numbering the rows of the truth; NaN where there is no number."""
 
-    group: NDArray[np.int64]
+    group: NDArray[np.int32]
     true: Floats
     estimates: Floats
     low: Floats
     high: Floats
-
-    @classmethod
-    def of(cls, name: str, draws: Draws) -> _Column:
-        places: dict[Key, int] = {}
-        keys = [draws.shown.key(row) for row in draws.rows]
-        group = np.array([places.setdefault(key, len(places)) for key in keys], np.int64)
-        true = _numbers(draws.truth[key].get(name) for key in keys)
-        estimates, low, high = (
-            _numbers(row.get(column) for row in draws.rows) for column in (name, f"{name}_lower", f"{name}_upper")
-        )
-        known = ~(np.isnan(true) | np.isnan(estimates))
-        return cls(group[known], true[known], estimates[known], low[known], high[known])
 
     @property
     def errors(self) -> Floats:
@@ -121,6 +71,66 @@ class _Column:
         found: Floats = np.where(np.isnan(self.low + self.high), np.inf, (self.high - self.low) / 2)
         return found
 
+    def known(self) -> _Column:
+        """The rows with an estimate and a true value."""
+        kept = ~(np.isnan(self.true) | np.isnan(self.estimates))
+        return _Column(self.group[kept], self.true[kept], self.estimates[kept], self.low[kept], self.high[kept])
+
+
+class Draws:
+    """The answers at one price beside the truth; rows that the truth has twice, or not at all, are left out.
+
+    What is kept of a row are numbers: there may be millions of them.
+    """
+
+    def __init__(self, shown: Shown, truth: Mapping[Key, Row]) -> None:
+        self.shown = shown
+        self.truth = truth
+        self.counts: list[int] = []  # rows of each answer
+        self._places = {key: place for place, key in enumerate(truth)}
+        self._true = {name: _numbers(row[name] for row in truth.values()) for name in shown.estimates}
+        self._drawn: dict[str, list[_Column]] = {name: [] for name in shown.estimates}
+        self._matched = 0
+
+    def add(self, answer: Sequence[Row]) -> None:
+        """Take in one drawn answer."""
+        rows = [row for row in answer if self.shown.key(row) in self._places]
+        group = np.array([self._places[self.shown.key(row)] for row in rows], np.int32)
+        for name in self.shown.estimates:
+            columns = (_numbers(row.get(each) for row in rows) for each in (name, f"{name}_lower", f"{name}_upper"))
+            self._drawn[name].append(_Column(group, self._true[name][group], *columns))
+        self.counts.append(len(answer))
+        self._matched += len(rows)
+
+    @property
+    def matched(self) -> float:
+        """The share of rows that have a true value beside them."""
+        return self._matched / total if (total := sum(self.counts)) else math.nan
+
+    @property
+    def mean_rows(self) -> float:
+        return sum(self.counts) / len(self.counts)
+
+    def errors(self, name: str) -> Errors:
+        """The errors of a column."""
+        column = self.column(name)
+        sizes, distances = np.abs(column.true), np.abs(column.errors)
+        relative = distances[sizes > 0] / sizes[sizes > 0]
+        return Errors(
+            rmse=math.sqrt(_mean(column.errors**2)),
+            relative_median=float(np.median(relative)) if len(relative) else math.nan,
+            relative_high=float(np.percentile(relative, _PERCENTILE)) if len(relative) else math.nan,
+            coverage=_mean((column.low <= column.true) & (column.true <= column.high), of=~np.isnan(column.low)),
+            narrow=tuple(_mean(column.half_widths <= share * np.abs(column.estimates)) for share in NARROW),
+            clipping_share=_bias_share(column),
+        )
+
+    def column(self, name: str) -> _Column:
+        """All rows drawn of a column that have an estimate and a true value."""
+        drawn = self._drawn[name]
+        arrays = zip(*((each.group, each.true, each.estimates, each.low, each.high) for each in drawn), strict=True)
+        return _Column(*(np.concatenate(parts) for parts in arrays)).known()
+
 
 def truth_of(shown: Shown, rows: Sequence[Row]) -> dict[Key, Row]:
     """The true rows by key, without those that their key does not tell apart."""
@@ -129,7 +139,10 @@ def truth_of(shown: Shown, rows: Sequence[Row]) -> dict[Key, Row]:
 
 
 def _bias_share(column: _Column) -> float:
-    """The part of the mean squared error that is bias: what stays when answers are averaged, group by group."""
+    """The part of the squared error that is bias: what stays when answers are averaged, group by group.
+
+    A mean of n errors has a square that is too large by a part 1/n of their variance, which is taken off.
+    """
     if not len(column.group):
         return math.nan
     counts = np.bincount(column.group)
@@ -140,7 +153,7 @@ def _bias_share(column: _Column) -> float:
     counts = counts[enough]
     means = sums / counts
     variances = np.maximum(0.0, squares / counts - means**2) * counts / (counts - 1)
-    bias, whole = (means**2 - variances / counts).sum(), (squares / counts).sum()
+    bias, whole = (counts * means**2 - variances).sum(), squares.sum()
     return float(np.clip(bias / whole, 0.0, 1.0)) if whole > 0 else math.nan
 
 

@@ -27,7 +27,7 @@ from queries.worker_process import WorkerProcess
 from service.answering import check_purpose
 from service.arrow import from_stream
 from service.engines import DatasetEngine, bought_table
-from service.simulation.draws import Draws, Row, Shown, truth_of
+from service.simulation.draws import Draws, Key, Row, Shown, truth_of
 from service.simulation.errors import SimulationError, SimulationTooLongError
 
 
@@ -82,7 +82,8 @@ def rehearse(
     over = time.monotonic() + effort.seconds
     try:
         with engine.vault() as worker:
-            found = [_AtPlan(epsilon, each, engine, worker) for epsilon, each in plans.items()]
+            truths: dict[object, _Truth] = {}
+            found = [_AtPlan(epsilon, each, engine, worker, truths) for epsilon, each in plans.items()]
             for number in range(effort.draws):
                 for place, one in enumerate(found):
                     if time.monotonic() > over:
@@ -101,19 +102,32 @@ def rehearse(
 _TOO_LONG = "This statement needs more time or memory than a simulation may take: ask for fewer groups or prices."
 
 
+@dataclass(frozen=True, slots=True)
+class _Truth:
+    """The true answer: which columns it shows, its rows by key without LIMIT, and how many it has with it."""
+
+    shown: Shown
+    rows: Mapping[Key, Row]
+    count: int
+
+
 class _AtPlan:
     """One plan with its truth and the answers drawn so far."""
 
-    def __init__(self, epsilon: Fraction, query_plan: QueryPlan, engine: DatasetEngine, worker: WorkerProcess) -> None:
+    def __init__(
+        self,
+        epsilon: Fraction,
+        query_plan: QueryPlan,
+        engine: DatasetEngine,
+        worker: WorkerProcess,
+        known: dict[object, _Truth],
+    ) -> None:
         self._epsilon, self._plan, self._engine, self._worker = epsilon, query_plan, engine, worker
-        exact = {node.name: from_stream(worker.exact(node.aggregation)) for node in query_plan.nodes}
-        every = self._finished(_without_limit(query_plan.sql), exact)
-        self._shown = Shown.of(answer_columns(query_plan.columns, every))
-        truth = truth_of(self._shown, self._rows(every))
-        if not truth and every.num_rows:
-            raise SimulationError("The rows of the answer cannot be told apart: select the columns of GROUP BY too.")
-        self._draws = Draws(self._shown, truth)
-        self._true_rows = self._finished(query_plan.sql, exact).num_rows
+        key = _unpriced(query_plan)
+        if key not in known:
+            known[key] = self._true()
+        self._truth = known[key]
+        self._draws = Draws(self._truth.shown, self._truth.rows)
 
     def draw(self) -> None:
         """Release afresh, finish the answer, and keep its rows."""
@@ -123,13 +137,34 @@ class _AtPlan:
         self._draws.add(self._rows(self._finished(self._plan.sql, stored)))
 
     def drawn(self) -> AtPrice:
-        return AtPrice(self._epsilon, self._plan, self._draws, self._true_rows)
+        return AtPrice(self._epsilon, self._plan, self._draws, self._truth.count)
+
+    def _true(self) -> _Truth:
+        """The statement over sums without bounds and noise."""
+        exact = {node.name: from_stream(self._worker.exact(node.aggregation)) for node in self._plan.nodes}
+        without_limit = _without_limit(self._plan.sql)
+        every = self._finished(without_limit, exact)
+        limited = every if without_limit == self._plan.sql else self._finished(self._plan.sql, exact)
+        shown = Shown.of(answer_columns(self._plan.columns, every))
+        rows = truth_of(shown, self._rows(every))
+        if not rows and every.num_rows:
+            raise SimulationError("The rows of the answer cannot be told apart: select the columns of GROUP BY too.")
+        return _Truth(shown, rows, limited.num_rows)
 
     def _finished(self, sql: str, stored: Mapping[str, pa.Table]) -> pa.Table:
         return self._engine.finish(sql, statement_tables(self._plan.nodes, stored))
 
     def _rows(self, table: pa.Table) -> Sequence[Row]:
         return answer_rows(self._plan.columns, table)
+
+
+def _unpriced(query_plan: QueryPlan) -> object:
+    """What of a plan decides its true answer: prices do not."""
+    nodes = (
+        (node.table, node.aggregation.digest, node.key_numbers, tuple(measure.number for measure in node.measures))
+        for node in query_plan.nodes
+    )
+    return (query_plan.sql, query_plan.columns, tuple(nodes))
 
 
 def _without_limit(sql: str) -> str:

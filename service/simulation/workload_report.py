@@ -61,6 +61,7 @@ def workload_report(
 
         told(0.0)
         statements.append(_statement(question, ground, engine, trial, told))
+        told(1.0)
     return WorkloadReport(
         dataset=ground.policy.dataset,
         simulated_on=simulated_on(ground),
