@@ -54,6 +54,16 @@ def test_a_constant_error_is_bias_and_a_random_one_is_noise() -> None:
     assert math.isnan(drawn([answer(7.0)]).errors("x").clipping_share)
 
 
+def test_few_draws_of_noise_are_not_taken_for_bias() -> None:
+    """The mean of three errors has a third of their variance: without a correction that would be the share."""
+    chance = np.random.default_rng(4)
+    truth: dict[Key, Row] = {(group,): {"g": group, "x": 0.0} for group in range(2_000)}
+    draws = Draws(SHOWN, truth)
+    for _ in range(3):
+        draws.add([{"g": group, "x": float(chance.normal())} for group in range(2_000)])
+    assert draws.errors("x").clipping_share < 0.05
+
+
 def test_rows_without_a_true_value_count_for_nothing_but_their_share() -> None:
     draws = drawn([[*answer(3.0), {"g": 9, "x": 1e9, "x_lower": 0.0, "x_upper": 0.0}]])
     assert draws.matched == 0.8
