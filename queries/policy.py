@@ -18,6 +18,7 @@ from queries.policy_model import (
     Budget,
     PersonBudget,
     Policy,
+    PublicRows,
     QueryLimits,
     Retention,
     SensitiveGroup,
@@ -35,6 +36,7 @@ __all__ = [
     "ColumnType",
     "PersonBudget",
     "Policy",
+    "PublicRows",
     "QueryLimits",
     "Retention",
     "Scalar",
@@ -122,6 +124,7 @@ _HARMLESS: dict[str, Any] = {
     "bounds": [],
     "retention": {"days": 1, "column": "no.column"},
     "sensitive": [],
+    "public_rows": None,
 }
 _ABOUT_THE_REST = ("at least one table", "must refer to the key", "needs a column", "needs a key")
 

@@ -49,6 +49,7 @@ def _purpose(value: object) -> object:
     return value
 
 
+LEAST_SOURCE_CHARACTERS = 20
 PersonName = Annotated[str, Field(strict=True), BeforeValidator(_person)]
 
 
@@ -101,6 +102,21 @@ class Retention(Model):
     @classmethod
     def _day(cls, value: object) -> date | None:
         return None if value is None else typed_date(value)
+
+
+def _source(value: object) -> object:
+    if isinstance(value, str) and len(value.strip()) < LEAST_SOURCE_CHARACTERS:
+        raise mistake(f"must say in {LEAST_SOURCE_CHARACTERS} characters or more where everybody can get the rows")
+    return value
+
+
+class PublicRows(Model):
+    """The declaration that all rows of the dataset are public already, with the place where everybody can get them.
+
+    It changes nothing of what a query is answered: only that simulations may run on the rows, and tell exact errors.
+    """
+
+    source: Annotated[Text, BeforeValidator(_source)]
 
 
 COUNTED = frozenset({"rows", "units", "values"})
@@ -188,6 +204,7 @@ class Policy(Model):
     bounds: tuple[Bound, ...] = Field(default=(), max_length=1_000)
     retention: Retention
     sensitive: tuple[SensitiveGroup, ...] = Field(default=(), max_length=1_000)
+    public_rows: PublicRows | None = None
 
     def private_tables(self) -> dict[str, Table]:
         """The private tables by name, in the policy's order."""

@@ -26,12 +26,16 @@ _CODE_BYTES = 1536 * _MIB  # address space of libraries, stacks and allocators, 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotFiles:
-    """What workers open: one snapshot's files, and the statements that make empty twins of its private tables."""
+    """What workers open: one snapshot's files, and the statements that make empty twins of its private tables.
+
+    Of a `simulation` the rows are made up, or declared public, so that its workers tell exact sums as well.
+    """
 
     id: str
     private_file: Path
     public_file: Path
     twin: tuple[str, ...]
+    simulation: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +271,7 @@ class WorkerPool:
             memory_bytes=settings.memory_bytes // 2,
             address_space_bytes=settings.memory_bytes + _CODE_BYTES,
             statement_seconds=settings.statement_seconds,
+            simulation=snapshot.simulation,
         )
 
         def make() -> WorkerProcess:

@@ -16,6 +16,7 @@ from queries.errors import EngineUnavailableError, IllegalPlanError, Postprocess
 from queries.plan import Aggregation, Axis
 from queries.worker_wire import (
     DomainSize,
+    Exact,
     Ping,
     Postprocess,
     Prepare,
@@ -107,6 +108,10 @@ class WorkerProcess:
             raise ReleaseFailedError
         return reply.body
 
+    def exact(self, aggregation: Aggregation) -> bytes:
+        """The table without bounds and noise, as an Arrow stream, of a worker for simulations; else refused."""
+        return self._planned(Exact(aggregation), self._deadlines.release_seconds)
+
     def domain_size(self, axis: Axis) -> int:
         """The number of keys on an axis of public tables."""
         return int(self._planned(DomainSize(axis)))
@@ -136,8 +141,8 @@ class WorkerProcess:
         except subprocess.TimeoutExpired:
             self.kill()
 
-    def _planned(self, request: Request) -> bytes:
-        reply = self._ask(request, self._deadlines.public_seconds)
+    def _planned(self, request: Request, seconds: float | None = None) -> bytes:
+        reply = self._ask(request, seconds or self._deadlines.public_seconds)
         if not reply.done:
             raise IllegalPlanError(reply.text)
         return reply.body

@@ -9,13 +9,18 @@ from threading import Event, Timer
 from typing import Protocol
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from queries.complaints import complaint
+from queries.engine import Engine, exact_sums
 from queries.engines.duckdb import DuckDBEngine, attach, connect, lock
+from queries.engines.remembered_sums import RememberedSums
 from queries.errors import IllegalPlanError, PostprocessError
+from queries.plan import Aggregation, ThresholdKeys
 from queries.release import release
-from queries.worker_wire import DomainSize, Postprocess, Prepare, Release, Request, Setup
+from queries.unclipped import unclipped
+from queries.worker_wire import DomainSize, Exact, Postprocess, Prepare, Release, Request, Setup
 
 ANSWER_LIMIT = 32 << 20  # bytes, before they are JSON: an answer is kept in the ledger, and nobody reads more
 _TABLE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -36,7 +41,8 @@ def open_role(setup: Setup) -> Role:
     if setup.private_file is not None:
         attach(connection, setup.private_file, "private", setup.vault_key)
         lock(connection)
-        return VaultRole(DuckDBEngine(connection, setup.threads))
+        engine = DuckDBEngine(connection, setup.threads)
+        return SimulationRole(engine, _units(connection)) if setup.simulation else VaultRole(engine)
     connection.execute("ATTACH ':memory:' AS private")
     for statement in setup.twin:
         connection.execute(statement)
@@ -44,10 +50,16 @@ def open_role(setup: Setup) -> Role:
     return PublicRole(connection, DuckDBEngine(connection, setup.threads), setup.statement_seconds)
 
 
+def _units(connection: duckdb.DuckDBPyConnection) -> int:
+    """How many units the vault has."""
+    row = connection.execute("SELECT coalesce(max(hi), 0) FROM private.main._partitions").fetchone()
+    return 0 if row is None else int(row[0])
+
+
 class VaultRole:
     """Has the private tables; what leaves it is noised."""
 
-    def __init__(self, engine: DuckDBEngine) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def answer(self, request: Request) -> bytes:
@@ -57,6 +69,33 @@ class VaultRole:
 
     def explain(self, request: Request, error: Exception) -> str:  # noqa: ARG002  # neither is told
         return ""
+
+
+class SimulationRole:
+    """Has rows that are made up, or declared public: it releases as the vault does, and tells exact sums beside."""
+
+    def __init__(self, engine: DuckDBEngine, units: int) -> None:
+        self._engine = RememberedSums(engine)
+        self._units = units
+
+    def answer(self, request: Request) -> bytes:
+        if isinstance(request, Exact):
+            return _stream(self._exact(request.aggregation))
+        return VaultRole(self._engine).answer(request)
+
+    def explain(self, request: Request, error: Exception) -> str:  # noqa: ARG002  # plans are ours, whatever they ask
+        return str(error)
+
+    def _exact(self, aggregation: Aggregation) -> pa.Table:
+        """The table that a release without bounds and noise would be, its deviations s0, … all zero."""
+        exact = exact_sums(self._engine, unclipped(aggregation, self._units))
+        keys, sums = exact.keys, exact.sums
+        if isinstance(aggregation.keys, ThresholdKeys):
+            held = np.flatnonzero(sums[0] > 0)
+            keys, sums = keys.take(pa.array(held)), tuple(vector[held] for vector in sums[1:])
+        columns = {name: keys.column(name) for name in keys.column_names}
+        columns |= {f"m{place}": pa.array(vector) for place, vector in enumerate(sums)}
+        return pa.table(columns | {f"s{place}": pa.array(np.zeros(len(vector))) for place, vector in enumerate(sums)})
 
 
 class PublicRole:

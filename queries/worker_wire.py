@@ -26,7 +26,10 @@ _LENGTHS = struct.Struct(">QQ")
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """The first request: what to open. With a private file the worker is of the role `vault`, else `public`."""
+    """The first request: what to open. With a private file the worker is of the role `vault`, else `public`.
+
+    With a private file that is a `simulation` its rows are made up, or declared public: exact sums may leave it.
+    """
 
     public_file: Path
     private_file: Path | None
@@ -36,6 +39,7 @@ class Setup:
     memory_bytes: int  # of the engine
     address_space_bytes: int  # of the process
     statement_seconds: float  # for what an analyst runs on public and released tables
+    simulation: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,13 @@ class Release:
 
     aggregation: Aggregation
     charged: PrivacyLoss
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """Answered with the table of the aggregation without bounds and noise, by a worker of a simulation alone."""
+
+    aggregation: Aggregation
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +85,7 @@ class Postprocess:
     row_limit: int
 
 
-Request = Setup | Ping | Release | DomainSize | Prepare | Postprocess
+Request = Setup | Ping | Release | Exact | DomainSize | Prepare | Postprocess
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from queries.errors import (
 from queries.options import options_of, price_of
 from queries.planned import PlannedNode, QueryPlan
 from queries.planner import PriceOf, plan, price, with_nodes
+from queries.policy import Policy
 from queries.postprocess import answer_columns, answer_rows, empty_table, statement_tables
 from queries.schema import Schema
 from queries.stated import Question
@@ -218,10 +219,7 @@ class Answering:
 
     def _release(self, question: _Question, worker: WorkerProcess) -> dict[str, bytes]:
         """The bought tables by digest."""
-        found = {}
-        for node in question.missing:
-            found[node.aggregation.digest] = worker.release(node.aggregation, node.loss)
-        return found
+        return {node.aggregation.digest: worker.release(node.aggregation, node.loss) for node in question.missing}
 
     def _outcome(self, question: _Question, bought: Mapping[str, bytes]) -> Outcome:
         """The response: the rest of the statement over bought and stored tables."""
@@ -229,10 +227,10 @@ class Answering:
         for node in question.plan.nodes:
             stored = question.stored.get(node.name)
             found[node.name] = from_stream(stored.table if stored is not None else bought[node.aggregation.digest])
-        tables = {name: to_stream(each) for name, each in statement_tables(question.plan.nodes, found).items()}
+        tables = statement_tables(question.plan.nodes, found)
         try:
-            stream = self._engines.of(question.snapshot).postprocess(question.plan.sql, tables)
-            return self._written(question, from_stream(stream), found)
+            finished = self._engines.of(question.snapshot).finish(question.plan.sql, tables)
+            return self._written(question, finished, found)
         except (PostprocessError, EngineUnavailableError) as error:
             return _unfinished(question, error)
         except (OverflowError, ValueError):
@@ -255,7 +253,7 @@ class Answering:
 
     def _question(self, person: Person, request: QueryRequest) -> _Question:
         snapshot = self._snapshot(request.dataset)
-        _check_purpose(snapshot, request.purpose)
+        check_purpose(snapshot.policy, request.purpose)
         planned = self._plan(snapshot, request)
         stored = {}
         for node in planned.nodes if request.reuse == "prefer" else ():
@@ -408,8 +406,9 @@ def _account(question: _Question) -> str:
     return f"{question.snapshot.dataset}/person/{question.person.name}"
 
 
-def _check_purpose(snapshot: Snapshot, purpose: str | None) -> None:
-    if purpose is not None and purpose not in snapshot.policy.purposes():
+def check_purpose(policy: Policy, purpose: str | None) -> None:
+    """Refuse a purpose that the policy does not name."""
+    if purpose is not None and purpose not in policy.purposes():
         raise QueryNotPrivateError("unknown-purpose", "The policy names no such purpose.", hint="Leave it out.")
 
 

@@ -22,18 +22,19 @@ from budgets.sql_ledger import SqlLedger
 from queries.errors import QueryError
 from service.accounts import open_accounts
 from service.answering import Answering
-from service.api import audit, budgets, datasets, keys, me, operations, pages, queries
+from service.api import accuracy, audit, budgets, datasets, keys, me, operations, pages, queries
 from service.api_document import api_document
 from service.api_keys import ApiKeys, open_pepper
 from service.auth import Authentication
 from service.catalogue import Catalogue, VaultCatalogue
-from service.context import Answers, Context
+from service.context import Answers, Context, Rehearsals
 from service.edge import Edge, problem_response
 from service.limits import InFlight, PersonSlots, WholeBody
 from service.metrics import Metrics
 from service.problems import MEDIA_TYPE, PROBLEM_TYPES, Problem, ProblemError, problem_of
 from service.rate_limit import RateLimit
 from service.settings import Settings
+from service.simulation.simulations import Simulations
 from service.validation import invalid_request
 
 _log = structlog.stdlib.get_logger("kvitto")
@@ -53,6 +54,7 @@ def create_app(
     ledger: Ledger | None = None,
     catalogue: Catalogue | None = None,
     api_keys: ApiKeys | None = None,
+    simulations: Rehearsals | None = None,
 ) -> FastAPI:
     """The service, ready to be served. What is not given is opened as the settings say; the app closes all of it."""
     opened_ledger = ledger or open_ledger(settings)
@@ -60,12 +62,14 @@ def create_app(
     context = Context(
         settings=settings,
         answers=answering or open_answering(settings, opened_ledger, opened_catalogue),
+        simulations=simulations or Simulations(settings),
         ledger=opened_ledger,
         catalogue=opened_catalogue,
         keys=api_keys or open_api_keys(settings),
         metrics=Metrics(),
         query_slots=anyio.CapacityLimiter(settings.queries_in_flight),
         person_slots=PersonSlots(settings.queries_in_flight, settings.requests_in_flight),
+        simulation_slots=anyio.CapacityLimiter(settings.simulations_in_flight),
     )
     app = FastAPI(
         title="Kvitto",
@@ -84,7 +88,7 @@ def create_app(
         ],
     )
     app.state.context = context
-    routers = [module.router for module in (queries, datasets, budgets, me, keys, audit, operations, pages)]
+    routers = [module.router for module in (queries, datasets, accuracy, budgets, me, keys, audit, operations, pages)]
     app.state.routes = [route for router in routers for route in router.routes]
     for router in routers:
         app.include_router(router)
@@ -132,6 +136,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             yield
             tasks.cancel_scope.cancel()
     finally:
+        context.simulations.close()
         context.answers.close()
         context.keys.close()
         context.ledger.close()

@@ -1,9 +1,10 @@
-"""The command line: `kvitto serve | load | synth | policy | query | quote | budget | keys | audit`."""
+"""The command line: `kvitto serve | load | synth | policy | accuracy | query | quote | budget | keys | audit`."""
 
 from __future__ import annotations
 
 import typer
 
+from service.commands.accuracy import accuracy_command
 from service.commands.ask import budget_app, query_command, quote_command
 from service.commands.audit import audit_app
 from service.commands.data import load_command, policy_app, synth_command
@@ -19,6 +20,7 @@ app = typer.Typer(
 app.command("serve")(serve_command)
 app.command("load")(load_command)
 app.command("synth")(synth_command)
+app.command("accuracy")(accuracy_command)
 app.command("query")(query_command)
 app.command("quote")(quote_command)
 app.add_typer(policy_app, name="policy")

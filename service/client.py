@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -166,6 +166,19 @@ class Client:
         """The price and the expected error of a question, free."""
         body = {**_body(sql, dataset, epsilon, members), "dry_run": True}
         return Quote(self._call("POST", "/v1/queries", json=body))
+
+    def accuracy(
+        self,
+        sql: str,
+        *,
+        dataset: str = "journey",
+        epsilons: Sequence[float | str] | None = None,
+        **members: Any,  # noqa: ANN401  # The other members of the HTTP body: params, options, draws …
+    ) -> dict[str, Any]:
+        """How exact the answers would be at each of these prices, from simulations; free."""
+        priced = {} if epsilons is None else {"epsilons": [str(epsilon) for epsilon in epsilons]}
+        body = {"sql": sql, **priced, **members}
+        return dict(self._call("POST", f"/v1/datasets/{dataset}/accuracy", json=body))
 
     def result(self, query_id: str) -> Result:
         """The stored answer of an earlier question."""

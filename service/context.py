@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import anyio
 from fastapi import Request
@@ -16,6 +16,8 @@ from service.limits import PersonSlots
 from service.metrics import Metrics
 from service.quotes import Quote
 from service.settings import Settings
+from service.simulation.report import Accuracy
+from service.simulation.simulations import Wanted
 
 
 class Answers(Protocol):
@@ -28,18 +30,28 @@ class Answers(Protocol):
     def close(self) -> None: ...
 
 
+class Rehearsals(Protocol):
+    """The part of `Simulations` that the API uses; it blocks."""
+
+    def accuracy(self, snapshot: Any, wanted: Wanted) -> Accuracy: ...  # noqa: ANN401  # of the catalogue's own kind
+
+    def close(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """The parts that one app was put together from."""
 
     settings: Settings
     answers: Answers
+    simulations: Rehearsals
     ledger: Ledger
     catalogue: Catalogue
     keys: ApiKeys
     metrics: Metrics
     query_slots: anyio.CapacityLimiter
     person_slots: PersonSlots
+    simulation_slots: anyio.CapacityLimiter
 
 
 async def context_of(request: Request) -> Context:

@@ -9,11 +9,12 @@ from threading import Lock
 import pyarrow as pa
 
 from queries.plan import Aggregation, Axis
+from queries.planned import PlannedNode
 from queries.twin import twin_statements
 from queries.vault import SecretKeys, Snapshot
 from queries.worker_pool import SnapshotFiles, WorkerPool, WorkerSettings
 from queries.worker_process import Deadlines, WorkerProcess
-from service.arrow import from_stream
+from service.arrow import from_stream, to_stream
 from service.remembered import Remembered
 from service.settings import Settings
 
@@ -64,6 +65,15 @@ class DatasetEngine:
             return self._pool.postprocess(sql, tables, ROW_LIMIT)
         return self._results.get((sql, *tables.items()), lambda: self._pool.postprocess(sql, tables, ROW_LIMIT))
 
+    def finish(self, sql: str, tables: Mapping[str, pa.Table]) -> pa.Table:
+        """The rows of a statement, of which its released tables are known; raises PostprocessError."""
+        return from_stream(self.postprocess(sql, {name: to_stream(table) for name, table in tables.items()}))
+
+
+def bought_table(node: PlannedNode, worker: WorkerProcess) -> pa.Table:
+    """A fresh release of a node, as it is stored; raises ReleaseFailedError."""
+    return from_stream(worker.release(node.aggregation, node.loss))
+
 
 class Engines:
     """The engines by dataset."""
@@ -105,14 +115,18 @@ class Engines:
         if pool is not None:
             pool.swap(files)
             return pool
-        settings = self._settings
-        workers = WorkerSettings(
-            cache_directory=settings.data_dir.absolute() / "cache",
-            vault_workers=settings.workers,
-            memory_bytes=settings.worker_memory_mb * _MIB,
-            statement_seconds=settings.public_timeout_seconds,
-            deadlines=Deadlines(release_seconds=settings.query_timeout_seconds),
-        )
-        vault_key = SecretKeys.open(settings.keys_dir).vault_key
+        workers = worker_settings(self._settings, self._settings.workers, self._settings.query_timeout_seconds)
+        vault_key = SecretKeys.open(self._settings.keys_dir).vault_key
         pool = self._pools[snapshot.dataset] = WorkerPool(files, vault_key, workers)
         return pool
+
+
+def worker_settings(settings: Settings, vault_workers: int, release_seconds: float) -> WorkerSettings:
+    """What workers may use: memory and time as the settings say."""
+    return WorkerSettings(
+        cache_directory=settings.data_dir.absolute() / "cache",
+        vault_workers=vault_workers,
+        memory_bytes=settings.worker_memory_mb * _MIB,
+        statement_seconds=settings.public_timeout_seconds,
+        deadlines=Deadlines(release_seconds=release_seconds),
+    )

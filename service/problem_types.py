@@ -144,6 +144,14 @@ _ROWS: Final = (
         "Check functions and types outside the aggregates.",
     ),
     ProblemType(
+        "not-simulated",
+        422,
+        "The statement has no accuracy report",
+        "The simulation could not draw one answer at each price in the time and memory that it may take, or the rows "
+        "of the answer cannot be told apart. `detail` says which.",
+        "Ask for fewer groups, prices or draws, and select the columns of GROUP BY too.",
+    ),
+    ProblemType(
         "invalid-price",
         422,
         "The price can't be paid as named",

@@ -101,6 +101,7 @@ class Dataset(Body):
     bounds: list[dict[str, Any]]
     retention: dict[str, Any]
     sensitive: list[dict[str, Any]]
+    public_rows: dict[str, str] | None
     snapshot: dict[str, str]
 
 

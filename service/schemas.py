@@ -272,11 +272,41 @@ class QueryBody(Strict):
 
     def option_values(self) -> Mapping[str, object]:
         """The options that were given, numbers as exact fractions."""
-        return {
-            name: getattr(self.options, name)
-            for name in QueryOptions.model_fields
-            if getattr(self.options, name) is not None
-        }
+        return given_options(self.options)
+
+
+class AccuracyBody(Strict):
+    """A statement whose accuracy is wanted, and the prices at which."""
+
+    sql: Annotated[str, StringConstraints(min_length=1, max_length=SQL_BYTES_MAX), AfterValidator(_sql_fits)] = Field(
+        description="One SELECT statement, at most 16 KiB.",
+        examples=["SELECT week, SUM(amount) AS spend FROM purchases GROUP BY week"],
+    )
+    params: dict[ParameterName, Parameter] = Field(
+        default_factory=dict, max_length=100, description="As in a query.", examples=[{"stores": [3, 7]}]
+    )
+    purpose: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
+        default=None, description="A purpose that the policy names."
+    )
+    options: QueryOptions = Field(default_factory=QueryOptions)
+    epsilons: Annotated[list[Price], Field(min_length=1, max_length=8)] = Field(
+        default_factory=lambda: [Fraction(1, 10), Fraction(1, 2), Fraction(1), Fraction(2)],
+        description="The prices to try, each of the whole query; they may be above what one query may take.",
+    )
+    draws: Annotated[int, Field(ge=1, le=50)] = Field(default=10, description="Answers drawn at each price.")
+    wanted_relative_error: Probability = Field(
+        default=Fraction(1, 10), description="The median relative error that is good enough."
+    )
+
+    def option_values(self) -> Mapping[str, object]:
+        """The options that were given, numbers as exact fractions."""
+        return given_options(self.options)
+
+
+def given_options(options: QueryOptions) -> Mapping[str, object]:
+    """The options that have a value."""
+    names = (name for name in QueryOptions.model_fields if getattr(options, name) is not None)
+    return {name: getattr(options, name) for name in names}
 
 
 Reason = Annotated[str, StringConstraints(min_length=5, max_length=500, strip_whitespace=True)]

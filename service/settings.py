@@ -51,6 +51,15 @@ class Settings(BaseSettings):
         le=8,
         description="Time for what a statement does on public and released tables; then it is interrupted.",
     )
+    simulations_in_flight: int = Field(
+        default=1, ge=1, le=64, description="Simulations of accuracy run at once; a few more wait, 429 beyond."
+    )
+    simulation_seconds: float = Field(
+        default=20.0, gt=0, le=3_600, description="Time for one simulation; what is drawn by then counts."
+    )
+    simulation_rows: int = Field(
+        default=1_000_000, ge=1_000, le=1_000_000_000, description="Rows made up for simulations on a dataset, about."
+    )
     response_grid_ms: int = Field(
         default=100,
         ge=0,

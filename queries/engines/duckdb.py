@@ -6,6 +6,7 @@ not know each other: their integers are added at the end. DuckDB may deliver row
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -212,7 +213,20 @@ class _Grouped:
         return self.instead.aggregation if self.instead else self.aggregation
 
 
-class _Streamed:
+class Repeatable(ABC):
+    """Contributions that can be asked again after they were closed, if they are in memory."""
+
+    @property
+    @abstractmethod
+    def nbytes(self) -> int | None:
+        """How much memory they take; None where they are not in memory."""
+
+    @abstractmethod
+    def again(self, aggregation: Aggregation) -> Contributions:
+        """The same for an equal question at another price, with all groups."""
+
+
+class _Streamed(Repeatable):
     """The contributions to one aggregation: read anew for each walk, unless the sums by unit can be kept."""
 
     def __init__(self, engine: DuckDBEngine, grouped: _Grouped) -> None:
@@ -225,6 +239,15 @@ class _Streamed:
     def keys(self) -> pa.Table:
         released, keys = self._layout.released, self._grouped.keys
         return keys if released is None else keys.take(pa.array(released))
+
+    @property
+    def nbytes(self) -> int | None:
+        return None if self._kept is None else sum(units.nbytes for chunks in self._kept for units in chunks)
+
+    def again(self, aggregation: Aggregation) -> Contributions:
+        fresh = _Streamed(self._engine, replace(self._grouped, aggregation=aggregation))
+        fresh._kept = self._kept
+        return fresh
 
     def only(self, groups: Vector) -> None:
         self._layout = replace(self._layout, released=groups)
@@ -260,13 +283,23 @@ class _Streamed:
             return list(pool.map(replay, kept))
 
 
-class _Different:
+class _Different(Repeatable):
     """The different values that units keep: counted once."""
 
     def __init__(self, engine: DuckDBEngine, grouped: _Grouped) -> None:
         self._engine = engine
         self._grouped = grouped
+        self._counts: tuple[Vector, ...] | None = None
         self.keys = grouped.keys
+
+    @property
+    def nbytes(self) -> int | None:
+        return None if self._counts is None else sum(vector.nbytes for vector in self._counts)
+
+    def again(self, aggregation: Aggregation) -> Contributions:
+        fresh = _Different(self._engine, replace(self._grouped, aggregation=aggregation))
+        fresh._counts = self._counts
+        return fresh
 
     def only(self, groups: Vector) -> None:
         raise IllegalPlanError(f"different values of {len(groups)} groups alone")
@@ -274,11 +307,13 @@ class _Different:
     def exact(self, *requests: Request) -> list[tuple[Vector, ...]]:
         if requests != (SumsOf(0),):
             raise IllegalPlanError("more than the number of different values")
-        bound, groups = self._grouped.aggregation.measures[0].l2_bound, self._grouped.groups
-        first, *others = self._engine.walked(self._grouped, lambda: DistinctAccumulator(bound, groups))
-        for other in others:
-            first.merge(other)
-        return [tuple(first.out)]
+        if self._counts is None:
+            bound, groups = self._grouped.aggregation.measures[0].l2_bound, self._grouped.groups
+            first, *others = self._engine.walked(self._grouped, lambda: DistinctAccumulator(bound, groups))
+            for other in others:
+                first.merge(other)
+            self._counts = tuple(first.out)
+        return [self._counts]
 
 
 class _Reader:

@@ -105,6 +105,48 @@ QUOTE: Final[dict[str, Any]] = {
         {"epsilon": "1.473205", "rho": "0.049170676", "interval_half_widths": {"spend": 24999.9992132}},
     ],
 }
+ACCURACY_REQUEST: Final[dict[str, Any]] = {
+    "sql": "SELECT week, COUNT(DISTINCT household_id) AS households FROM purchases GROUP BY week",
+    "epsilons": ["0.5"],
+}
+ACCURACY: Final[dict[str, Any]] = {
+    "status": "accuracy",
+    "dataset": "journey",
+    "simulated_on": {
+        "kind": "public",
+        "description": "the dataset's own rows, which its policy declares public: the research data "
+        "'The Complete Journey', published by 84.51°",
+        "units": None,
+    },
+    "bounds": [
+        {"columns": ["households"], "kind": "units", "l2_bound": "8", "bound_source": "policy: units by purchases.week"}
+    ],
+    "prices": [
+        {
+            "epsilon": "0.5",
+            "rho": "0.006501683",
+            "delta": "0",
+            "repeats": 233,
+            "draws": 10,
+            "rows": 53.0,
+            "released_share": 1.0,
+            "matched_share": 1.0,
+            "columns": [
+                {
+                    "name": "households",
+                    "rmse": 69.82,
+                    "relative_error_median": 0.03581,
+                    "relative_error_p90": 0.08977,
+                    "coverage": 0.9566,
+                    "half_width_within_10_percent": 0.2849,
+                    "half_width_within_30_percent": 0.9811,
+                    "clipping_share": 0.00294,
+                }
+            ],
+        }
+    ],
+    "recommended": {"wanted_relative_error": "0.1", "epsilon": "0.5"},
+}
 HISTORY_ITEM: Final[dict[str, Any]] = {
     "id": "q_01kaqv9d3m2w8xk4",
     "dataset": "journey",
@@ -163,6 +205,7 @@ DATASET: Final[dict[str, Any]] = {
     "bounds": [{"measure": "purchases.amount", "l2": "2000", "keys": ["products.department"]}],
     "retention": {"days": 1000, "column": "purchases.day", "as_of": "2018-01-01"},
     "sensitive": [],
+    "public_rows": {"source": "the research data 'The Complete Journey', published by 84.51°"},
     "snapshot": {"id": "20261123T081500Z-5f2c", "created": "2026-11-23T08:15:00Z"},
 }
 KEY_REQUEST: Final[dict[str, Any]] = {"owner": "maria", "role": "analyst", "expires_in_days": 90}

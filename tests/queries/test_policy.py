@@ -80,6 +80,13 @@ def test_a_bound_with_no_keys_at_all_is_for_queries_without_groups() -> None:
     assert policy.l2_bound("rows", frozenset({"lines.day"})) == 80
 
 
+def test_rows_are_private_unless_a_source_says_where_everybody_has_them(shop: Policy) -> None:
+    assert shop.public_rows is None
+    declared = load_policy(f"{SHOP}public_rows: {{source: 'published by a museum in 1901'}}\n")
+    assert declared.public_rows is not None
+    assert declared.public_rows.source == "published by a museum in 1901"
+
+
 def test_public_values_are_known_from_the_policy_alone(shop: Policy) -> None:
     lines, cards = shop.tables["lines"].columns, shop.tables["cards"].columns
     assert cards["age"].public_values == ("18-34", "35-64", "65+")

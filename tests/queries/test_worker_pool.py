@@ -48,6 +48,24 @@ def _counts(released: bytes) -> dict[int, int]:
     return {int(str(row["k0"])): round(int(str(row["m0"])) / WEIGHT_ONE) for row in rows(released)}
 
 
+def test_a_worker_of_private_rows_tells_no_exact_sum(pool: WorkerPool) -> None:
+    with pool.vault() as worker:
+        with pytest.raises(IllegalPlanError) as refusal:
+            worker.exact(COUNT)
+        assert str(refusal.value) == ""
+        assert _counts(worker.release(COUNT, COUNT.loss)) == EXPECTED
+
+
+def test_a_worker_of_a_simulation_tells_exact_sums_without_bounds(world: tuple[Shop, Snapshot]) -> None:
+    tight = replace(COUNT, blocks=(replace(COUNT.blocks[0], measures=(replace(COUNT.measures[0], l2_bound=1),)),))
+    with working(*world, simulation=True) as pool, pool.vault() as worker:
+        found = worker.exact(tight)
+        clipped = _counts(worker.release(tight, tight.loss))
+    assert _counts(found) == EXPECTED
+    assert clipped[-1] < EXPECTED[-1] / 4
+    assert {row["s0"] for row in rows(found)} == {0.0}
+
+
 def _gone(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] == "Z"

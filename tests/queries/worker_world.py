@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -64,6 +65,7 @@ def working(
     statement_seconds: float = 10.0,
     deadlines: Deadlines | None = None,
     vault_key: str | None = None,
+    simulation: bool = False,
 ) -> Iterator[WorkerPool]:
     settings = WorkerSettings(
         CACHE,
@@ -74,7 +76,7 @@ def working(
         statement_seconds=statement_seconds,
         deadlines=deadlines or Deadlines(),
     )
-    pool = WorkerPool(files(snapshot), vault_key or shop.keys.vault_key, settings)
+    pool = WorkerPool(replace(files(snapshot), simulation=simulation), vault_key or shop.keys.vault_key, settings)
     try:
         yield pool
     finally:

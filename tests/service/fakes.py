@@ -16,6 +16,8 @@ from service.accounts import person_account_id
 from service.answering import Answered, Person, QueryRequest
 from service.api import examples
 from service.quotes import Quote
+from service.simulation.report import Accuracy
+from service.simulation.simulations import Wanted
 
 POLICY_TEXT = """
 dataset: shop
@@ -158,3 +160,23 @@ class FakeAnswering:
 
     def _cost(self, loss: PrivacyLoss, reused_from: str | None) -> dict[str, object]:
         return {"epsilon": "0.1", "delta": "0", "rho": str(loss.rho_nano), "reused_from": reused_from}
+
+
+class FakeSimulations:
+    """Tells the figures of the example, or raises what it is given; `work` runs meanwhile."""
+
+    def __init__(self) -> None:
+        self.work: Callable[[], None] = lambda: None
+        self.refusal: Exception | None = None
+        self.asked: list[Wanted] = []
+        self.is_closed = False
+
+    def accuracy(self, snapshot: FakeSnapshot, wanted: Wanted) -> Accuracy:
+        self.asked.append(wanted)
+        self.work()
+        if self.refusal is not None:
+            raise self.refusal
+        return Accuracy.model_validate({**examples.ACCURACY, "dataset": snapshot.dataset})
+
+    def close(self) -> None:
+        self.is_closed = True

@@ -17,7 +17,7 @@ from budgets.ledger import Ledger
 from service.app import create_app, open_api_keys, open_ledger
 from service.auth import ROLES
 from service.settings import Settings
-from tests.service.fakes import FakeAnswering, FakeCatalogue
+from tests.service.fakes import FakeAnswering, FakeCatalogue, FakeSimulations
 
 QUESTION: dict[str, Any] = {"dataset": "shop", "sql": "SELECT COUNT(*) AS lines FROM purchases", "epsilon": "0.1"}
 
@@ -30,6 +30,7 @@ class Harness:
     ledger: Ledger
     catalogue: FakeCatalogue
     answering: FakeAnswering
+    simulations: FakeSimulations
     keys: dict[str, str]
     logs: io.StringIO
     portal: BlockingPortal
@@ -61,12 +62,14 @@ class Harness:
 def open_harness(settings: Settings, logs: io.StringIO) -> Iterator[Harness]:
     """A started app; it is stopped as a server would stop it."""
     ledger, catalogue, keys = open_ledger(settings), FakeCatalogue(), open_api_keys(settings)
-    answering = FakeAnswering(ledger, catalogue)
+    answering, simulations = FakeAnswering(ledger, catalogue), FakeSimulations()
     texts = {role: keys.create(role, role)[1] for role in ROLES} | {"other": keys.create("other", "analyst")[1]}
-    app = create_app(settings, answering=answering, ledger=ledger, catalogue=catalogue, api_keys=keys)
+    app = create_app(
+        settings, answering=answering, ledger=ledger, catalogue=catalogue, api_keys=keys, simulations=simulations
+    )
     with start_blocking_portal() as portal, _running(portal, app):
         client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://kvitto.test")
-        yield Harness(app, ledger, catalogue, answering, texts, logs, portal, client)
+        yield Harness(app, ledger, catalogue, answering, simulations, texts, logs, portal, client)
         portal.call(client.aclose)
 
 

@@ -15,6 +15,7 @@ from schemathesis.specs.openapi.checks import content_type_conformance, response
 from service import schemas
 from service.api import examples
 from service.quotes import Quote
+from service.simulation.report import Accuracy
 from tests.service.harness import Harness
 
 
@@ -40,6 +41,7 @@ def test_every_call_is_documented_with_examples_and_problems(harness: Harness) -
 
 def test_the_examples_are_valid_requests() -> None:
     schemas.QueryBody.model_validate(examples.QUERY)
+    schemas.AccuracyBody.model_validate(examples.ACCURACY_REQUEST)
     schemas.BudgetChange.model_validate(examples.BUDGET_CHANGE)
     schemas.KeyRequest.model_validate(examples.KEY_REQUEST)
 
@@ -48,6 +50,12 @@ def test_the_example_of_a_quote_is_a_quote_with_every_member(harness: Harness) -
     assert Quote.model_validate(examples.QUOTE).model_dump(mode="json") == examples.QUOTE
     document = harness.send("GET", "/openapi.json", None).json()
     assert document["components"]["schemas"]["Quote"]["additionalProperties"] is False
+
+
+def test_the_example_of_an_accuracy_report_is_one_with_every_member(harness: Harness) -> None:
+    assert Accuracy.model_validate(examples.ACCURACY).model_dump(mode="json") == examples.ACCURACY
+    known = harness.send("GET", "/openapi.json", None).json()["components"]["schemas"]
+    assert known["Accuracy"]["additionalProperties"] is False
 
 
 def test_every_reference_of_the_document_leads_somewhere(harness: Harness) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from fastapi.routing import APIRoute
 
-from service.api import audit, budgets, datasets, keys, me, queries
+from service.api import accuracy, audit, budgets, datasets, keys, me, queries
 from service.api_keys import ApiKeys
 from service.auth import ROLES
 from tests.service.harness import QUESTION, Harness
@@ -22,6 +22,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/queries/{query_id}/receipt"): {"analyst", "auditor"},
     ("GET", "/v1/datasets"): ALL,
     ("GET", "/v1/datasets/{dataset}"): ALL,
+    ("POST", "/v1/datasets/{dataset}/accuracy"): {"analyst", "dashboard", "officer"},
     ("GET", "/v1/budgets"): {"analyst", "dashboard", "officer", "auditor"},
     ("GET", "/v1/budgets/{account_id:path}"): {"analyst", "dashboard", "officer", "auditor"},
     ("GET", "/v1/budgets/{account_id:path}/ledger"): {"officer", "auditor"},
@@ -35,6 +36,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
 }
 _BODIES = {
     ("POST", "/v1/queries"): QUESTION,
+    ("POST", "/v1/datasets/{dataset}/accuracy"): {"sql": QUESTION["sql"]},
     ("PATCH", "/v1/budgets/{account_id:path}"): {"epsilon": "5", "reason": "testing"},
     ("POST", "/v1/keys"): {"owner": "maria", "role": "analyst"},
 }
@@ -48,7 +50,9 @@ def address(path: str, role: str) -> str:
 
 
 def test_the_matrix_names_every_call() -> None:
-    routes = [route for module in (queries, datasets, budgets, me, keys, audit) for route in module.router.routes]
+    routes = [
+        route for module in (queries, datasets, accuracy, budgets, me, keys, audit) for route in module.router.routes
+    ]
     calls = {(method, r.path) for r in routes if isinstance(r, APIRoute) for method in r.methods or ()}
     assert calls == set(MATRIX)
 

@@ -24,6 +24,7 @@ from service.demo import DATASET
 from service.settings import Settings
 from tests.service.fakes import POLICY_TEXT, FakeAnswering, FakeCatalogue
 from tests.service.live import served
+from tests.service.simulation_world import settings_in
 
 KVITTO = Path(sys.executable).parent / "kvitto"
 SQL = "SELECT department, COUNT(*) AS lines FROM purchases GROUP BY department"
@@ -118,6 +119,76 @@ def test_a_synthetic_retailer_is_written(tmp_path: Path) -> None:
     written = run("synth", str(tmp_path / "synth"), "--lines", "2000")
     assert written.exit_code == 0, written.output
     assert "purchases=" in written.stdout
+
+
+WORKLOAD = """
+-- name: lines in all
+SELECT COUNT(*) AS lines FROM purchases;
+-- name: spend by day
+SELECT day, SUM(amount) AS spend FROM purchases GROUP BY day;
+SELECT household_id FROM purchases
+"""
+
+
+@pytest.fixture
+def workload(data: Path) -> Path:
+    settings_in(data / "var")
+    (data / "work.sql").write_text(WORKLOAD)
+    (data / "policy.yaml").write_text(POLICY_TEXT)
+    return data / "work.sql"
+
+
+def test_the_accuracy_of_a_workload_is_told_for_a_policy_alone(data: Path, workload: Path) -> None:
+    asked = ("accuracy", str(data / "policy.yaml"), "--workload", str(workload), "--units", "40")
+    told = run(*asked, "--epsilon", "0.1,10", "--draws", "3", "--rows-per-unit", "30")
+    assert told.exit_code == 0, told.output
+    for shown in (
+        "lines in all", "spend by day", "statement 3", "refused (private-rows)", "Hint:", "synthetic rows",
+        "40 units (household) with 30 rows each", "bound of lines: 500 (policy: rows)", "RMSE", "coverage", "clipping",
+        "median relative error of every statement",
+    ):  # fmt: skip
+        assert shown in told.stdout
+    assert not list((data / "var").glob(".simulation-*"))
+    document = json.loads(run(*asked, "--epsilon", "10", "--draws", "2", "--json").stdout)
+    lines, spend, refused = document["statements"]
+    assert lines["accuracy"]["prices"][0]["columns"][0]["name"] == "lines"
+    assert spend["refusal"] is None
+    assert (refused["refusal"]["code"], refused["refusal"]["line"]) == ("private-rows", 1)
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        (("--epsilon", "0.1,none"), "must be a decimal number"),
+        (("--wanted", "2"), "below 1"),
+        (("--on", "public"), "a policy file has no rows"),
+        (("--epsilon", ",".join(str(n) for n in range(1, 22))), "at most 20"),
+    ],
+)
+def test_an_unfit_question_for_accuracy_is_refused(data: Path, workload: Path, more: tuple[str, ...], why: str) -> None:
+    refused = run("accuracy", str(data / "policy.yaml"), "--workload", str(workload), *more)
+    assert (refused.exit_code, why in refused.output) == (1, True), refused.output
+    assert "Traceback" not in refused.output
+
+
+def test_accuracy_needs_a_dataset_or_a_policy(data: Path, workload: Path) -> None:
+    refused = run("accuracy", "nothing", "--workload", str(workload))
+    assert (refused.exit_code, "there is no dataset nothing" in refused.output) == (1, True)
+    refused = run("accuracy", str(workload), "--workload", str(workload))
+    assert (refused.exit_code, "is not a policy" in refused.output) == (1, True)
+
+
+def test_real_rows_are_taken_if_and_only_if_the_loaded_policy_declares_them_public(data: Path, workload: Path) -> None:
+    declared = data / "declared.yaml"
+    declared.write_text(f"{POLICY_TEXT}public_rows: {{source: rows that a test made up for everybody}}\n")
+    asked = ("accuracy", "shop", "--workload", str(workload), "--draws", "2", "--epsilon", "1", "--json")
+    assert run("load", str(data / "policy.yaml"), f"purchases={_write_purchases(data)}").exit_code == 0
+    assert json.loads(run(*asked).stdout)["simulated_on"]["kind"] == "synthetic"
+    refused = run(*asked, "--on", "public")
+    assert (refused.exit_code, "are private" in refused.output) == (1, True)
+    assert run("load", str(declared), f"purchases={_write_purchases(data)}").exit_code == 0
+    assert json.loads(run(*asked).stdout)["simulated_on"]["kind"] == "public"
+    assert json.loads(run(*asked, "--on", "synthetic").stdout)["simulated_on"]["kind"] == "synthetic"
 
 
 def test_questions_are_asked_and_quoted_over_http(caller: dict[str, str]) -> None:
