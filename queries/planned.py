@@ -17,7 +17,8 @@ from queries.rows import Output
 class PlannedMeasure:
     """A measure of the node: its number in the SQL that is left over, what it is, and its noise in display units.
 
-    `columns` are the output columns that it goes into, `source` says where its bound comes from.
+    `columns` are the output columns that it goes into, `source` says where its bound comes from. It is `nonnegative` if
+    no row adds less than zero.
     """
 
     number: int
@@ -27,6 +28,7 @@ class PlannedMeasure:
     l2_bound: Fraction
     standard_error: float
     source: str
+    nonnegative: bool = False
 
 
 @dataclass(frozen=True, slots=True)

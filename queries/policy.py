@@ -19,6 +19,7 @@ from queries.policy_model import (
     PersonBudget,
     Policy,
     QueryLimits,
+    Reliability,
     Retention,
     SensitiveGroup,
     SensitiveReference,
@@ -36,6 +37,7 @@ __all__ = [
     "PersonBudget",
     "Policy",
     "QueryLimits",
+    "Reliability",
     "Retention",
     "Scalar",
     "SensitiveGroup",
@@ -122,6 +124,7 @@ _HARMLESS: dict[str, Any] = {
     "bounds": [],
     "retention": {"days": 1, "column": "no.column"},
     "sensitive": [],
+    "reliability": {},
 }
 _ABOUT_THE_REST = ("at least one table", "must refer to the key", "needs a column", "needs a key")
 

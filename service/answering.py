@@ -16,11 +16,13 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from importlib.metadata import version
 
+import pyarrow as pa
 import structlog
 
 from budgets.errors import BudgetExhaustedError, TooManyFailuresError, UnknownAccountError
 from budgets.ledger import Balance, Claim, Ledger, Outcome, StoredRelease
 from budgets.privacy_loss import PrivacyLoss
+from queries.answers import answer_columns, answer_rows
 from queries.errors import (
     EngineUnavailableError,
     PostprocessError,
@@ -32,7 +34,7 @@ from queries.errors import (
 from queries.options import options_of, price_of
 from queries.planned import PlannedNode, QueryPlan
 from queries.planner import PriceOf, plan, price
-from queries.postprocess import answer_columns, answer_rows, empty_table, statement_tables, stored_table
+from queries.postprocess import biased_measures, empty_table, statement_tables, stored_table
 from queries.schema import Schema
 from queries.stated import Question
 from queries.targets import Target, most_epsilon, rho_for
@@ -223,24 +225,25 @@ class Answering:
         for node in question.plan.nodes:
             stored = question.stored.get(node.name)
             found[node.name] = from_stream(stored.table if stored is not None else bought[node.aggregation.digest])
-        tables = {name: to_stream(each) for name, each in statement_tables(question.plan.nodes, found).items()}
+        tables = statement_tables(question.plan.nodes, found)
+        streams = {name: to_stream(table) for name, table in tables.items()}
         try:
-            stream = self._engines.of(question.snapshot).postprocess(question.plan.sql, tables)
-            return self._written(question, from_stream(stream))
+            stream = self._engines.of(question.snapshot).postprocess(question.plan.sql, streams)
+            return self._written(question, from_stream(stream), biased_measures(tables))
         except (PostprocessError, EngineUnavailableError) as error:
             return _unfinished(question, error)
         except (OverflowError, ValueError):
             return _unfinished(question, PostprocessError("A value of the answer cannot be shown."))
 
-    def _written(self, question: _Question, table: object) -> Outcome:
-        outputs = question.plan.columns
+    def _written(self, question: _Question, table: pa.Table, biased: frozenset[tuple[str, int]]) -> Outcome:
+        outputs, bands = question.plan.columns, question.snapshot.policy.reliability.bands
         body = {
             "id": question.id,
             "status": "done",
             "cost": self._cost(question),
             "guarantee": self._guarantee(question.snapshot),
-            "columns": answer_columns(outputs, table),
-            "rows": answer_rows(outputs, table),
+            "columns": answer_columns(outputs, table, biased),
+            "rows": answer_rows(outputs, table, bands),
             "receipt": self._receipt(question),
         }
         return Outcome(

@@ -29,7 +29,7 @@ def expected(sql: str, column: str) -> Span | Unknown:
 def shown(retailer: Retailer, plan: QueryPlan) -> dict[str, list[float]]:
     """The standard errors of each estimate in the rows of the answer."""
     table = retailer.released(plan)
-    names = {output.name: output.error for output in plan.columns if output.error is not None}
+    names = {output.name: output.hidden.error for output in plan.columns if output.hidden is not None}
     return {name: [x for x in table.column(error).to_pylist() if x is not None] for name, error in names.items()}
 
 

@@ -133,7 +133,8 @@ ROLES = {
     "SELECT city FROM stores UNION SELECT name FROM products": ["dimension"],
     "SELECT n FROM (SELECT COUNT(*) AS n FROM lines) AS t": ["estimate"],
     "SELECT DISTINCT n FROM (SELECT COUNT(*) AS n FROM lines) AS t": ["derived"],
-    "SELECT SUM(n) AS n FROM (SELECT COUNT(*) AS n FROM lines) AS t": ["derived"],
+    "SELECT SUM(n) AS n FROM (SELECT COUNT(*) AS n FROM lines) AS t": ["estimate"],
+    "SELECT MAX(n) AS n FROM (SELECT COUNT(*) AS n FROM lines) AS t": ["derived"],
 }
 
 
