@@ -58,6 +58,7 @@ def dataset(dataset: str, here: Here) -> dict[str, object]:
         "bounds": [_public(bound) for bound in policy.bounds],
         "retention": _public(policy.retention),
         "sensitive": [_public(group) for group in policy.sensitive],
+        "reliability": _public(policy.reliability),
         "snapshot": {"id": snapshot.id, "created": str(snapshot.created)},
     }
 
