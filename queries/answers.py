@@ -161,6 +161,9 @@ def _type_name(name: str, type_: pa.DataType) -> str:
 
 
 def _cells(name: str, table: pa.Table) -> list[Cell]:
+    type_ = table.schema.field(name).type
+    if pa.types.is_signed_integer(type_) or pa.types.is_string(type_) or pa.types.is_boolean(type_):
+        return list(table.column(name).to_pylist())
     try:
         return [_cell(value) for value in table.column(name).to_pylist()]
     except (OverflowError, ValueError):

@@ -36,6 +36,7 @@ from queries.rows import (
     star_table,
 )
 from queries.rows import renamed as renamed_rows
+from queries.rows import united as united_rows
 from queries.rows import visible as visible_rows
 from queries.scalars import UnitColumn, scalar
 from queries.schema import Schema
@@ -50,6 +51,7 @@ _UNION_HINT = "Aggregate each side, and add the results: (SELECT COUNT(*) FROM �
 _LIMIT_HINT = "Aggregate in a subquery: on its result they are free. Distinct values: SELECT …, COUNT(*) … GROUP BY …."
 _LEVELS_HINT = "Group by the columns themselves, and add them up outside."
 _ACROSS_UNITS = ("limit", "offset")
+_MIXING = ("distinct", "by_name", *_ACROSS_UNITS)  # of a union: its rows are not those of both sides, one by one
 _UNTYPED_CLAUSES = ("distinct", "qualify", *_ACROSS_UNITS)
 
 
@@ -136,10 +138,15 @@ class _Checker:
         check_size((left, right), tree)
         check_tail(tree, [column.name for column in (*left.columns, *right.columns)])
         arguments = {name: tree.args.get(name) for name in ("distinct", "by_name")}
-        result = type(tree)(
-            this=visible_rows(left), expression=visible_rows(right), **arguments, **self._tail(tree, env)
-        )
-        return Typed(None, Rows(result, _united(left.columns, right.columns, by_name=bool(tree.args.get("by_name")))))
+        plain = isinstance(tree, exp.Union) and not any(tree.args.get(name) for name in _MIXING)
+        if plain:
+            columns, one_side, other_side = united_rows(left, right)
+        else:
+            columns = _united(left.columns, right.columns, by_name=bool(tree.args.get("by_name")))
+            one_side, other_side = visible_rows(left), visible_rows(right)
+        result = type(tree)(this=one_side, expression=other_side, **arguments, **self._tail(tree, env))
+        chosen = not plain or left.chosen or right.chosen
+        return Typed(None, Rows(result, columns, chosen=chosen))
 
     def _private_union(self, tree: exp.SetOperation, left: View | None, right: View | None) -> View:
         """UNION ALL of two private queries: each row keeps its unit. UNION drops rows that a unit has twice."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import Enum
@@ -120,6 +120,42 @@ def visible(rows: Rows) -> exp.Query:
         return rows.tree
     columns = [exp.column(column.name, quoted=True) for column in rows.columns]
     return exp.select(*columns).from_(from_item(rows, "visible"))
+
+
+def united(left: Rows, right: Rows) -> tuple[tuple[Output, ...], exp.Query, exp.Query]:
+    """The columns of the rows of both, called as on the left, and the two queries with the same hidden columns.
+
+    What is an estimate on both sides is one; one noise may be in rows of both.
+    """
+    outputs, pairs = [], []
+    for place, (own, other) in enumerate(zip(left.columns, right.columns, strict=False)):
+        both = None if own.hidden is None or other.hidden is None else (own.hidden, other.hidden)
+        if both is not None:
+            outputs.append(Output(own.name, "estimate", _of_both(*both, place)))
+            pairs.append(both)
+        else:
+            role = "dimension" if own.role == other.role == "dimension" else "derived"
+            outputs.append(Output(own.name, role))
+    names = [output.hidden.names for output in outputs if output.hidden is not None]
+    sides = (_aligned(rows, [pair[side].names for pair in pairs], names) for side, rows in enumerate((left, right)))
+    return tuple(outputs), next(sides), next(sides)
+
+
+def _of_both(own: Hidden, other: Hidden, place: int) -> Hidden:
+    error, low, high, display = (f"{kind}{place}" for kind in ("_se", "_lo", "_hi", "_d"))
+    finish = Finish.ROUND if Finish.ROUND in (own.finish, other.finish) else Finish.NOTHING
+    limits = own.limits if own.limits == other.limits else None
+    return Hidden(error, low, high, display, own.noise | other.noise, own=False, finish=finish, limits=limits)
+
+
+def _aligned(rows: Rows, hidden: Sequence[tuple[str, ...]], names: Sequence[tuple[str, ...]]) -> exp.Query:
+    """The rows with those hidden columns, under these names."""
+    if not names:
+        return visible(rows)
+    shown = [exp.column(column.name, quoted=True) for column in rows.columns]
+    pairs = [pair for old, new in zip(hidden, names, strict=True) for pair in zip(old, new, strict=True)]
+    beside = [exp.alias_(exp.column(old, quoted=True), new, quoted=True) for old, new in pairs]
+    return exp.select(*shown, *beside).from_(from_item(rows, "united"))
 
 
 def renamed(rows: Rows, names: list[str]) -> Rows:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from queries.expected import KeyColumn, Span, Unknown
+from queries.expected import ExpectedError, KeyColumn, Span, Unknown
 from queries.planned import QueryPlan
 from tests.queries.retailer import Retailer, Statement, planned, statements
 
@@ -142,4 +142,6 @@ def test_columns_that_show_keys_are_found_under_their_names() -> None:
 
 def test_a_column_of_a_union_is_of_no_release() -> None:
     plan = planned("SELECT note, COUNT(*) AS n FROM lines GROUP BY note UNION ALL SELECT 'all', COUNT(*) FROM lines")
+    assert (plan.keys, plan.errors) == ((), (ExpectedError("n", None, Unknown.COMPLEX),))
+    plan = planned("SELECT note, COUNT(*) AS n FROM lines GROUP BY note UNION SELECT 'all', COUNT(*) FROM lines")
     assert (plan.keys, plan.errors) == ((), ())

@@ -103,7 +103,14 @@ WIDER = {
     "a share that is summed": (
         f"SELECT SUM(p) AS x FROM (SELECT pieces, n / SUM(n) OVER () AS p FROM ({COUNTS}) AS t) AS u WHERE pieces < 3"
     ),
+    "a sum of what was put together": (
+        f"SELECT SUM(n) AS x FROM (SELECT n FROM ({COUNTS}) AS t UNION ALL SELECT n FROM ({COUNTS}) AS t) AS u"
+    ),
     "a sum of subtotals": f"SELECT SUM(n) AS x FROM ({LEVELS}) AS t",
+    "levels put together": (
+        f"SELECT pieces, n AS x FROM ({COUNTS}) AS t UNION ALL SELECT NULL, COUNT(*) FROM lines "
+        f"UNION ALL SELECT 7, AVG(discount) FROM lines"
+    ),
     "one release twice": "SELECT COUNT(*) - (SELECT COUNT(*) FROM lines) / 2 AS x FROM lines",
     "rounded": f"SELECT ROUND(n, -1) AS x FROM ({COUNTS}) AS t",
     "without a sign": f"SELECT ABS(n - 900) AS x FROM ({COUNTS}) AS t",
@@ -155,6 +162,7 @@ def test_intervals_cover_what_was_clipped(sql: str, connection: duckdb.DuckDBPyC
         f"SELECT SUM(n) AS x, n > 5 AS big FROM ({COUNTS}) AS t GROUP BY 2",
         f"SELECT SUM(n) AS x FROM (SELECT * FROM ({COUNTS}) AS t QUALIFY ROW_NUMBER() OVER (ORDER BY n) < 3) AS u",
         f"SELECT SUM(n) AS x FROM (SELECT * FROM ({COUNTS}) AS t ORDER BY n LIMIT 3) AS u",
+        f"SELECT SUM(n) AS x FROM (SELECT n FROM ({COUNTS}) AS t UNION SELECT 1) AS u",
         f"SELECT SUM(DISTINCT n) AS x FROM ({COUNTS}) AS t",
         f"SELECT DISTINCT n AS x FROM ({COUNTS}) AS t",
         f"SELECT MAX(n) AS x FROM ({COUNTS}) AS t",

@@ -10,14 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from queries.answers import answer_rows
 from queries.plan import WEIGHT_ONE, Kind
 from queries.planned import PlannedNode
 from queries.postprocess import (
+    biased_measures,
     empty_table,
     statement_tables,
     stored_table,
 )
-from tests.queries.retailer import planned
+from tests.queries.retailer import Retailer, Statement, planned
 
 BY_DISCOUNT = "SELECT discount, SUM(amount) AS s, COUNT(*) AS n FROM lines GROUP BY discount"
 JOINED = "SELECT COUNT(*) AS a FROM lines AS l JOIN products AS p ON l.product_id = p.product_id"
@@ -116,3 +118,67 @@ def test_the_empty_table_has_the_columns_of_a_full_one(sql: str) -> None:
     full = _shown(node, stored_table(node, _one_row(node)))
     assert table.num_rows == 0
     assert table.schema == full.schema
+
+
+def _cells(node: PlannedNode, noised: list[int], deviation: float, clipped: list[float] | None = None) -> pa.Table:
+    """The statement's table of cells in whole units, of a node without keys."""
+    unit = WEIGHT_ONE * 10 ** node.measures[0].scale
+    stored = {"m0": [cell * unit for cell in noised], "s0": [deviation * unit] * len(noised)}
+    return _shown(node, pa.table(stored | ({} if clipped is None else {"c0": [cell * unit for cell in clipped]})))
+
+
+def test_what_is_presumed_clipped_widens_the_side_that_it_is_on() -> None:
+    node = _node("SELECT SUM(amount) AS s FROM lines")
+    table = _cells(node, [100, -100, 0], 5.0, [7.5, -2.5, 0.0])
+    assert table.column("l0").to_pylist() == [0.0, -2.5, 0.0]
+    assert table.column("h0").to_pylist() == [7.5, 0.0, 0.0]
+
+
+def test_a_release_without_an_allowance_has_no_clipping_part() -> None:
+    table = _cells(_node("SELECT COUNT(*) AS n FROM lines"), [100], 5.0)
+    assert (table.column("l0").to_pylist(), table.column("h0").to_pylist()) == ([0.0], [0.0])
+
+
+@pytest.mark.parametrize(
+    ("sql", "nonnegative"),
+    [
+        ("COUNT(*)", True),
+        ("COUNT(DISTINCT household_id)", True),
+        ("COUNT(DISTINCT note)", True),
+        ("SUM(pieces)", False),
+        ("SUM(amount)", False),
+        ("SUM(GREATEST(amount, 0))", True),
+        ("SUM(pieces + 5)", True),
+        ("SUM(amount, contribution_bounds_per_row => (0, 10))", True),
+    ],
+)
+def test_a_measure_is_not_negative_where_no_row_adds_less_than_zero(sql: str, nonnegative: bool) -> None:  # noqa: FBT001
+    node = _node(f"SELECT {sql} AS x FROM lines")
+    assert [measure.nonnegative for measure in node.measures] == [nonnegative]
+    (shown, *_) = _cells(node, [-400, 1_000, 10_000, 100_000, 7], 100.0).column("d0").to_pylist()
+    assert shown == (0 if nonnegative else -400)
+
+
+def test_display_cells_have_the_type_of_their_measure_and_its_places() -> None:
+    table = _cells(_node("SELECT SUM(discount) AS s FROM lines"), [1234, 50_000, -9_000, 700], 0.02)
+    assert table.schema.field("d0").type == table.schema.field("m0").type
+    assert table.column("d0").to_pylist() == [Decimal(1234), Decimal(50_000), Decimal(-9_000), Decimal(700)]
+
+
+def test_a_measure_that_is_mostly_noise_is_told_by_its_table_and_number() -> None:
+    node = _node("SELECT COUNT(*) AS n FROM lines")
+    stored = {"m0": [cell * WEIGHT_ONE for cell in (100, 104, 97, 99, 103)], "s0": [50.0 * WEIGHT_ONE] * 5}
+    tables = statement_tables((node,), {node.name: pa.table(stored)})
+    assert biased_measures(tables) == {("released_0", 0)}
+    assert len(set(tables["released_0"].column("d0").to_pylist())) == 1
+    certain = statement_tables((node,), {node.name: pa.table(stored | {"s0": [1.0 * WEIGHT_ONE] * 5})})
+    assert biased_measures(certain) == frozenset()
+
+
+def test_a_quantile_is_shown_to_its_own_accuracy_and_on_its_grid(retailer: Retailer) -> None:
+    plan = retailer.plan(Statement("", "SELECT product_id, MEDIAN(pieces) AS m FROM lines GROUP BY product_id"))
+    rows = answer_rows(plan.columns, retailer.released(plan))
+    shown = [row["m_display"] for row in rows if row["m_display"] is not None]
+    assert shown
+    assert all(isinstance(value, float) and value == int(value) for value in shown)
+    assert all(row["m_clipping_lower"] == row["m_clipping_upper"] == 0 for row in rows if row["m"] is not None)
