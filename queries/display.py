@@ -133,7 +133,7 @@ def rounded(values: Floats, step: float) -> Integers:
     parts = values / step
     whole = np.floor(parts + 1e-9)
     remainders = np.maximum(0.0, parts - whole)
-    wanted = round(float(remainders.sum()))
+    wanted = remainders.sum()
     limits = np.unique(remainders[remainders > 0])
     above = len(remainders) - np.searchsorted(np.sort(remainders), limits)  # how many go up from each limit on
     choices, rises = np.append(limits, np.inf), np.append(above, 0)

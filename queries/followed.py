@@ -9,10 +9,11 @@ values chose (WHERE n > 100, the first ten by n) is off by more than noise, and 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sqlglot import exp
 
+from queries.google_sql import IntervalHigh, IntervalLow
 from queries.intervals import Estimate, OfRows
 from queries.parse import walk
 from queries.propagation import Parts, Propagation, Slopes, UnfollowedError, one, scaled
@@ -207,18 +208,32 @@ def of_groups(tree: exp.Select, found: From) -> OfGroup:
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """The projections of a SELECT over results."""
+    """What is known of expressions in a SELECT over results; `parts` are None where it reads from more than one."""
 
     tree: exp.Select
     origin: From
-    parts: Parts = field(default_factory=Parts)
+    parts: Parts | None
+
+    @classmethod
+    def through(cls, tree: exp.Select, origin: From) -> Followed:
+        """Parts are made after WHERE: they can be where it names nothing but columns of the one source."""
+        where = tree.args.get("where")
+        named = [] if where is None else list(where.find_all(exp.Column, IntervalLow, IntervalHigh))
+        own = all(isinstance(node, exp.Column) and origin_of(node, origin.sources) for node in named)
+        plain = origin.is_single and own and not tree.args.get("joins") and not _aggregates(tree)
+        return cls(tree, origin, Parts() if plain else None)
+
+    def estimate(self, body: exp.Expr) -> Estimate | None:
+        """What is known of the expression's error; None where that is not followed.
+
+        Where rows are mixed without being added up, by DISTINCT, it is not.
+        """
+        of = of_groups(self.tree, self.origin) if _aggregates(self.tree) else OfRow(self.origin, self.parts)
+        return None if self.tree.args.get("distinct") else of.estimate(body)
 
     def hidden(self, body: exp.Expr, place: int) -> tuple[Hidden, list[exp.Expr]] | None:
-        """The hidden columns of the projection at the place; None if it is no estimate, or not followed.
-
-        Where rows are mixed without being added up, by DISTINCT, none is.
-        """
-        estimate = None if self.tree.args.get("distinct") else self._propagation().estimate(body)
+        """The hidden columns of the projection at the place; None if it is no estimate, or not followed."""
+        estimate = self.estimate(body)
         if estimate is None:
             return None
         display = shown(body, lambda column: _display(column, self.origin.sources))
@@ -227,17 +242,9 @@ class Followed:
 
     def read_from(self) -> None:
         """Let the SELECT read the parts of its hidden columns."""
-        if self.parts.stages:
+        if self.parts is not None and self.parts.stages:
             clause, where = self.tree.args["from_"], self.tree.args.pop("where", None)
             clause.set("this", self.parts.read_from(clause.this, where))
-
-    def _propagation(self) -> Propagation:
-        if _aggregates(self.tree):
-            return of_groups(self.tree, self.origin)
-        where = self.tree.args.get("where")
-        own = where is None or all(origin_of(column, self.origin.sources) for column in where.find_all(exp.Column))
-        plain = self.origin.is_single and own and not self.tree.args.get("joins")
-        return OfRow(self.origin, self.parts if plain else None)
 
     def _named(self, body: exp.Expr, place: int, estimate: Estimate) -> Hidden:
         hidden, passed = Hidden.at(place, estimate), _output(body, self.origin.sources)

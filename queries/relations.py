@@ -15,7 +15,7 @@ from sqlglot import exp
 
 from queries.aggregates import Node
 from queries.errors import PlanTooLargeError, QueryNotPrivateError
-from queries.followed import Followed, OfRow, as_value, chosen_by, origin
+from queries.followed import Followed, as_value, chosen_by, origin
 from queries.intervals import bound, is_bound
 from queries.names import Level, Levels, aliases_of, check_names, check_tail
 from queries.parse import refusal, walk
@@ -300,8 +300,8 @@ class _Checker:
         self.levels = self.levels[:-1]
         inner = [item.typed.rows for item in items if item.typed.rows is not None]
         read = origin(result, shown, inner)
-        _write_bounds(result, OfRow(read))
-        followed = Followed(result, read)
+        followed = Followed.through(result, read)
+        _write_bounds(result, followed)
         projections, outputs = projections_of(result.expressions, names, shown, followed.hidden)
         chosen = chosen_by(result, read)
         result.set("expressions", projections)
@@ -354,7 +354,7 @@ def _united(left: tuple[Output, ...], right: tuple[Output, ...], *, by_name: boo
     )
 
 
-def _write_bounds(tree: exp.Select, of: OfRow) -> None:
+def _write_bounds(tree: exp.Select, followed: Followed) -> None:
     """Write the ends of intervals in a SELECT over results out, subqueries left out.
 
     Raises QueryNotPrivateError where a column has none.
@@ -366,7 +366,7 @@ def _write_bounds(tree: exp.Select, of: OfRow) -> None:
         inner = node.this
         named = isinstance(inner, exp.Column) and not inner.table and inner.name.lower() in aliases
         value = bodies[inner.name.lower()] if named else inner
-        node.replace(bound(node, value, of.estimate(value)))
+        node.replace(bound(node, value, followed.estimate(value)))
 
 
 def _check_outer(scope: Scope, view: View, join: exp.Join) -> None:

@@ -7,14 +7,14 @@ What is left is post-processing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
 from queries.aggregates import Asked, Measures, Node, is_aggregate, measures, try_expression
 from queries.followed import From, OfRow
 from queries.hints import hint
-from queries.intervals import Source, bound, is_bound, is_measure, measured, role_of_bound
+from queries.intervals import Estimate, Source, bound, is_bound, is_measure, measured, role_of_bound
 from queries.parse import refusal, walk
 from queries.plan import Expression, MeasureKind
 from queries.propagation import Parts, Slopes, UnfollowedError
@@ -42,8 +42,8 @@ def aggregated(
             raise refusal("unsupported-syntax", reason, tree, hint="Put it into an outer SELECT.")
     keys = [_key(group, scope, aliases) for group in groups_of(tree)]
     found = measures(scope, keys, tree, schema, aliases)
-    writer, parts = _Writer(found, aliases, inner, table), Parts()
-    projections, outputs = _projections(tree, writer, parts)
+    writer = _Writer(found, aliases, inner, table)
+    projections, outputs = _projections(tree, writer)
     result = exp.Select(expressions=projections)
     conditions = [writer.write(tree.args["having"].this)] if tree.args.get("having") is not None else []
     conditions += _of_clause(tree, found)
@@ -55,7 +55,7 @@ def aggregated(
     for name in ("limit", "offset"):
         if tree.args.get(name) is not None:
             result.set(name, _constant(tree.args[name]))
-    result.set("from_", exp.From(this=parts.read_from(_released(table, found, tree))))
+    result.set("from_", exp.From(this=writer.parts.read_from(_released(table, found, tree))))
     found.node.top = _top(result, found.node)
     if not found.node.measures:
         reason = "The statement groups private rows, but measures nothing."
@@ -112,7 +112,7 @@ def aggregates(tree: exp.Select) -> bool:
     )
 
 
-def _projections(tree: exp.Select, writer: _Writer, parts: Parts) -> tuple[list[exp.Expr], tuple[Output, ...]]:
+def _projections(tree: exp.Select, writer: _Writer) -> tuple[list[exp.Expr], tuple[Output, ...]]:
     projections, outputs, beside = [], [], []
     for place, projection in enumerate(tree.expressions):
         if is_star(projection):
@@ -120,7 +120,7 @@ def _projections(tree: exp.Select, writer: _Writer, parts: Parts) -> tuple[list[
         name = name_of(projection)
         writer.output = name
         body = writer.write(projection.unalias())
-        hidden, written = _hidden(body, place, writer, parts)
+        hidden, written = _hidden(body, place, writer)
         projections.append(exp.alias_(body, name, quoted=True))
         beside += written
         outputs.append(Output(name, role_of_bound(body) or _role(body, hidden), hidden))
@@ -130,9 +130,9 @@ def _projections(tree: exp.Select, writer: _Writer, parts: Parts) -> tuple[list[
     return projections + beside, tuple(outputs)
 
 
-def _hidden(body: exp.Expr, place: int, writer: _Writer, parts: Parts) -> tuple[Hidden | None, list[exp.Expr]]:
+def _hidden(body: exp.Expr, place: int, writer: _Writer) -> tuple[Hidden | None, list[exp.Expr]]:
     """The hidden columns of a projection, and what they are."""
-    estimate = _Measured(writer.measures.node, writer.table, parts).estimate(body)
+    estimate = writer.estimate(body)
     if estimate is None:
         return None, []
     hidden = Hidden.at(place, estimate)
@@ -216,6 +216,7 @@ class _Writer:
     aliases: Aliases
     inner: Inner
     table: str  # that is released
+    parts: Parts = field(default_factory=Parts)
     output: str | None = None  # the output column that is being written: none in HAVING and ORDER BY
 
     def write(self, tree: exp.Expr) -> exp.Expr:
@@ -236,6 +237,10 @@ class _Writer:
         if isinstance(tree, exp.Column):
             return self._name(tree)
         return type(tree)(**{name: self._argument(value) for name, value in tree.args.items()})
+
+    def estimate(self, body: exp.Expr) -> Estimate | None:
+        """What is known of the error of an expression that is written already."""
+        return _Measured(self.measures.node, self.table, self.parts).estimate(body)
 
     def ordered(self, part: exp.Expr) -> exp.Expr:
         if isinstance(part.this, exp.Literal):
@@ -267,7 +272,7 @@ class _Writer:
             known = ", ".join(list(self.aliases)[:10])
             raise refusal("unknown-alias", reason, tree, f"There are {known}." if known else "Give a column an alias.")
         estimate = self._name(inner) if isinstance(inner, exp.Column) else self.write(inner)
-        return bound(tree, estimate, _Measured(self.measures.node, self.table).estimate(estimate))
+        return bound(tree, estimate, self.estimate(estimate))
 
     def _name(self, tree: exp.Column) -> exp.Expr:
         name = str(tree.name).lower()

@@ -36,7 +36,7 @@ class Cost(Body):
     reused_from: Any = None
 
 
-_ROLES = """`dimension`: a key. `estimate`: a noised figure, unbiased but for clipping. `lower`, `upper`: its interval at
+_ROLES = """`dimension`: a key. `estimate`: a noised figure, unbiased but for clipping. `lower`, `upper`: its ends at
 95%, noise and clipping together. `standard_error`: of its noise. `clipping_lower` (at most 0) and `clipping_upper` (at
 least 0): the part of the interval that is about clipping. `display`: the figure for people, rounded to its accuracy and
 not negative where it cannot be. `reliability`: `good`, `fair` or `poor`, null without an interval. `derived`: computed

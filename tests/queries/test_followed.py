@@ -132,7 +132,9 @@ def test_intervals_cover_what_the_exact_figures_say(
     low = 0.95 - 4 * np.sqrt(0.95 * 0.05 / DRAWS)  # rows of one answer may share their noise
     assert np.mean(covered) >= low
     if sql in EXACT.values():
-        assert np.mean(covered) <= 0.95 + 4 * np.sqrt(0.95 * 0.05 / DRAWS)
+        drawn = np.array([_number(row["x"]) for row in answers]).reshape(DRAWS, -1)
+        told = np.array([_number(row["x_standard_error"]) for row in answers]).reshape(DRAWS, -1).mean(0)
+        assert told == pytest.approx(drawn.std(0), rel=4 / np.sqrt(2 * DRAWS))
 
 
 @pytest.mark.parametrize("sql", [*EXACT.values(), *WIDER.values()], ids=[*EXACT, *WIDER])
@@ -217,6 +219,26 @@ def test_display_values_add_up_through_all_levels(connection: duckdb.DuckDBPyCon
         for name in ("n", "s"):
             (total,) = (row[f"{name}_display"] for row in rows if row["pieces"] is None)
             assert total == pytest.approx(sum(_number(row[f"{name}_display"]) for row in rows) - _number(total))
+
+
+def test_a_part_is_shown_as_no_more_than_the_whole_and_a_mean_within_the_values(
+    connection: duckdb.DuckDBPyConnection, world: World
+) -> None:
+    noisy = World(world.generator, {MeasureKind.ROWS: (40.0, 12.0), MeasureKind.SUM: (750.0, 100.0)})
+    parts = "100 * COUNT_IF(pieces > 1) / COUNT(*) AS p, COUNT_IF(pieces > 1) / COUNT_IF(pieces > 2) AS q"
+    plan = planned(f"SELECT {parts}, AVG(pieces) AS m, AVG(pieces) * 10 AS ten FROM lines GROUP BY pieces")
+    rows = [row for _ in range(20) for row in _rows(connection, plan, noisy, noise=1.0)]
+    shown = {
+        name: [_number(row[f"{name}_display"]) for row in rows if row["p_upper"] and row["q_upper"]] for name in "pq"
+    }
+    assert max(_number(row["p"]) for row in rows) > 110
+    assert 0 <= min(shown["p"]) <= max(shown["p"]) <= 100
+    assert max(shown["q"]) > 1  # of two parts, either may be the larger
+    means = [(_number(row["m_display"]), _number(row["ten_display"])) for row in rows if row["m_upper"] is not None]
+    assert max(_number(row["m"]) for row in rows if row["m"] is not None) > 20
+    assert all(-5 <= mean <= 20 for mean, _ in means)
+    assert max(mean for mean, _ in means) == 20
+    assert max(ten for _, ten in means) <= 200 + 50  # rounded to its own error afterwards
 
 
 @pytest.mark.parametrize("spread", ["VARIANCE", "VAR_POP", "STDDEV", "STDDEV_POP"])

@@ -32,6 +32,15 @@ ASKED = {
         f"WITH t AS (SELECT pieces, SUM(amount) - COUNT(*) AS n {_BY_PIECES}) "
         f"SELECT n AS x, {_ENDS.replace('HIGH(x', 'HIGH(t.n')} FROM t ORDER BY DP_INTERVAL_LOW(n)"
     ),
+    "of a window": (
+        f"SELECT n - AVG(n) OVER () AS x, {_ENDS} FROM (SELECT pieces, COUNT(*) AS n {_BY_PIECES}) AS t "
+        "WHERE pieces > 1"
+    ),
+    "of a total": f"SELECT SUM(n) AS x, {_ENDS} FROM (SELECT pieces, COUNT(*) AS n {_BY_PIECES}) AS t",
+    "of what is chosen by itself": (
+        f"SELECT n / m AS x, {_ENDS} FROM (SELECT pieces, COUNT(*) AS n, SUM(amount) AS m {_BY_PIECES}) AS t "
+        "WHERE DP_INTERVAL_HIGH(n) > -1e9"
+    ),
     "passed on": (
         f"SELECT x, low, high FROM (SELECT pieces, COUNT(*) AS x, {_ENDS} {_BY_PIECES} "
         "HAVING DP_INTERVAL_HIGH(x) > -1e9 ORDER BY DP_INTERVAL_LOW(x) DESC) AS t"
