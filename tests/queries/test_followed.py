@@ -241,6 +241,27 @@ def test_a_part_is_shown_as_no_more_than_the_whole_and_a_mean_within_the_values(
     assert max(ten for _, ten in means) <= 200 + 50  # rounded to its own error afterwards
 
 
+ENDS = "DP_INTERVAL_LOW(x) AS low, DP_INTERVAL_HIGH(x) AS high"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        f"SELECT AVG(discount) AS x, {ENDS.replace('HIGH(x', 'HIGH(AVG(discount), 0.95')} FROM lines GROUP BY pieces",
+        f"SELECT pieces, VARIANCE(discount) AS x, {ENDS} FROM lines GROUP BY pieces HAVING DP_INTERVAL_HIGH(x) > -1e9",
+        f"SELECT n / SUM(n) OVER () AS x, {ENDS} FROM ({COUNTS}) AS t WHERE pieces > 1",
+        f"SELECT s / n AS x, {ENDS} FROM ({COUNTS}) t WHERE DP_INTERVAL_HIGH(n) > -1e9 ORDER BY DP_INTERVAL_LOW(x)",
+        f"SELECT SUM(s) / SUM(n) AS x, {ENDS} FROM ({COUNTS}) AS t",
+    ],
+)
+def test_the_ends_that_are_asked_for_hold_both_parts_to_the_digit(
+    sql: str, connection: duckdb.DuckDBPyConnection, world: World
+) -> None:
+    rows = _rows(connection, planned(sql), world, noise=1.0, clipped=0.03)
+    assert [(row["low"], row["high"]) for row in rows] == [(row["x_lower"], row["x_upper"]) for row in rows]
+    assert any(isinstance(row["low"], float) and row["x_clipping_upper"] for row in rows)
+
+
 @pytest.mark.parametrize("spread", ["VARIANCE", "VAR_POP", "STDDEV", "STDDEV_POP"])
 @pytest.mark.parametrize("deviation", [30.0, 200.0])
 @pytest.mark.parametrize(("rows", "mean"), [(400, 0.0), (400, 300.0), (5_000, 300.0), (60, 10.0)])

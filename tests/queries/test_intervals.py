@@ -23,9 +23,7 @@ _BY_PIECES = "FROM lines GROUP BY pieces"
 ASKED = {
     "of groups": f"SELECT pieces, SUM(amount) AS x, {_ENDS} {_BY_PIECES}",
     "of decimals": f"SELECT ticket, SUM(discount) AS X, {_ENDS} FROM lines GROUP BY ticket",
-    "of a mean": f"SELECT pieces, AVG(amount) AS x, {_ENDS.replace('HIGH(x', 'HIGH(AVG(amount), 0.95')} {_BY_PIECES}",
     "of a ratio": f"SELECT day, 100 * SUM(amount) / COUNT(*) AS x, {_ENDS} FROM lines GROUP BY day",
-    "of a spread": f"SELECT pieces, STDDEV(amount) AS x, {_ENDS} {_BY_PIECES}",
     "of a median": f"SELECT product_id, MEDIAN(pieces) AS x, {_ENDS} FROM lines GROUP BY product_id",
     "of subtotals": f"SELECT pieces, COUNT(*) AS x, {_ENDS} FROM lines GROUP BY ROLLUP (pieces)",
     "of a subquery": (
@@ -37,10 +35,6 @@ ASKED = {
         "WHERE pieces > 1"
     ),
     "of a total": f"SELECT SUM(n) AS x, {_ENDS} FROM (SELECT pieces, COUNT(*) AS n {_BY_PIECES}) AS t",
-    "of what is chosen by itself": (
-        f"SELECT n / m AS x, {_ENDS} FROM (SELECT pieces, COUNT(*) AS n, SUM(amount) AS m {_BY_PIECES}) AS t "
-        "WHERE DP_INTERVAL_HIGH(n) > -1e9"
-    ),
     "passed on": (
         f"SELECT x, low, high FROM (SELECT pieces, COUNT(*) AS x, {_ENDS} {_BY_PIECES} "
         "HAVING DP_INTERVAL_HIGH(x) > -1e9 ORDER BY DP_INTERVAL_LOW(x) DESC) AS t"
