@@ -167,6 +167,13 @@ class Measures:
         self.node.linked.update(pairwise(numbers))
         return tuple(numbers)
 
+    def limits(self, call: exp.Expr) -> tuple[float, float] | None:
+        """Between which numbers a mean's values are by what is declared, in their own units; None if nothing is."""
+        call = call.this if isinstance(call, exp.Filter) else call
+        value = self.expression(call.this)
+        values, unit = self._ranges.of(value), 10**value.type.scale
+        return (values.low / unit, values.high / unit) if values.bounded else None
+
     def _bounds(self, call: exp.Expr) -> Bounds:
         found = bounds_of(call)
         if found is None:

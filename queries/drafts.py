@@ -38,6 +38,7 @@ from queries.plan import (
 )
 from queries.planned import PlannedMeasure, PlannedNode
 from queries.quantiles import Wanted
+from queries.ranges import Ranges
 from queries.schema import Schema
 from queries.stated import Bounds, Place
 from queries.summands import ContributionBound
@@ -217,7 +218,14 @@ class Draft:
         columns = tuple(sorted({alias for each in numbers for alias in self._node.aliases.get(each, ())}))
         bound = None if scale is None else Fraction(measure.l2_bound, unit)
         error = None if scale is None else Span.of(scale / WEIGHT_ONE / unit)
-        return PlannedMeasure(number, columns, measure.kind, measure.scale, bound, error, self._sources[number])
+        above = measure.kind is not MeasureKind.SUM or self._least(measure) >= 0
+        return PlannedMeasure(number, columns, measure.kind, measure.scale, bound, error, self._sources[number], above)
+
+    def _least(self, measure: Measure) -> float:
+        """The least that a row adds, in minor units."""
+        ranges = Ranges.over(self._node.relation, self._schema)
+        declared = -math.inf if measure.value is None else ranges.of(measure.value).low
+        return max(declared, measure.row_bounds[0])
 
     def _count_groups(self, size_of: SizeOf) -> int | None:
         if self._domains is None:

@@ -76,7 +76,9 @@ class ExpectedError:
 
 def expected_errors(tree: exp.Query, outputs: Iterable[Output], released: Released) -> tuple[ExpectedError, ...]:
     """The expected error of each output that has an interval, in order; `released` has the releases of each table."""
-    return tuple(_expected(tree, output.name, output.error, released) for output in outputs if output.error is not None)
+    return tuple(
+        _expected(tree, output.name, output.hidden.error, released) for output in outputs if output.hidden is not None
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,10 @@ class _Reader:
             return self._resolved(tree, select)
         if isinstance(tree, exp.Literal) and not tree.is_string:
             return Span(float(tree.name), float(tree.name))
+        if isinstance(tree, exp.Window):
+            return Unknown.COMPLEX
+        if isinstance(tree, exp.Case) and _is_guard(tree):
+            return self._value(tree.args["ifs"][0].args["true"], select)
         parts = [self._value(part, select) for part in _operands(tree)]
         if isinstance(tree, exp.Sum) and isinstance(parts[0], Span):
             return self._summed(parts[0], select)
@@ -175,12 +181,16 @@ def _sources(select: exp.Select) -> list[exp.Expr]:
 
 
 def _projected(tree: exp.Expr, name: str) -> tuple[exp.Expr | None, exp.Select | None]:
-    """What a query's column is, and the SELECT that it stands in."""
+    """What a query's column is, and the SELECT that it stands in: a further one where * passes it on."""
     while isinstance(tree, exp.Subquery):
         tree = tree.this
     if not isinstance(tree, exp.Select):
         return None, None
-    return next((p.unalias() for p in tree.expressions if p.alias_or_name == name), None), tree
+    found = next((part.unalias() for part in tree.expressions if part.alias_or_name == name), None)
+    if found is not None or not any(isinstance(part, exp.Star) for part in tree.expressions):
+        return found, tree
+    (source, *_) = _sources(tree)
+    return _projected(source, name) if isinstance(source, exp.Subquery) else (exp.column(name), tree)
 
 
 def _source_of(column: exp.Column, select: exp.Select) -> exp.Expr | None:
@@ -190,6 +200,14 @@ def _source_of(column: exp.Column, select: exp.Select) -> exp.Expr | None:
 
 def _operands(tree: exp.Expr) -> list[exp.Expr]:
     return [part for part in tree.iter_expressions() if not isinstance(part, exp.DataType)]
+
+
+def _is_guard(tree: exp.Case) -> bool:
+    """Whether this is the error of a sum, which is NULL where one of its values has none."""
+    (first, *more), other = tree.args["ifs"], tree.args.get("default")
+    condition = first.this
+    counts = isinstance(condition, exp.EQ) and isinstance(condition.this, exp.Count)
+    return counts and not more and other is None
 
 
 def _is_plain(tree: exp.Expr) -> bool:

@@ -18,7 +18,8 @@ class PlannedMeasure:
     """A measure of the node: its number in the SQL that is left over, what it is, and its noise in display units.
 
     `columns` are the output columns that it goes into, `source` says where its bound comes from. Bound (the smallest of
-    a group) and standard error are None where the bound is still to be chosen.
+    a group) and standard error are None where the bound is still to be chosen. It is `nonnegative` if no row adds less
+    than zero.
     """
 
     number: int
@@ -28,6 +29,7 @@ class PlannedMeasure:
     l2_bound: Fraction | None
     standard_error: Span | None
     source: str
+    nonnegative: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from queries.policy_model import (
     Policy,
     PublicRows,
     QueryLimits,
+    Reliability,
     Retention,
     SensitiveGroup,
     SensitiveReference,
@@ -38,6 +39,7 @@ __all__ = [
     "Policy",
     "PublicRows",
     "QueryLimits",
+    "Reliability",
     "Retention",
     "Scalar",
     "SensitiveGroup",
@@ -125,6 +127,7 @@ _HARMLESS: dict[str, Any] = {
     "retention": {"days": 1, "column": "no.column"},
     "sensitive": [],
     "public_rows": None,
+    "reliability": {},
 }
 _ABOUT_THE_REST = ("at least one table", "must refer to the key", "needs a column", "needs a key")
 

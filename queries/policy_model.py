@@ -27,6 +27,7 @@ from queries.policy_columns import (
     mistake,
     typed_date,
 )
+from queries.reliability import FAIR, GOOD, Bands
 
 
 def _person(value: object) -> object:
@@ -89,6 +90,17 @@ class PersonBudget(Model):
 
     epsilon: Exact = Field(gt=0, le=100)
     delta_for_thresholds: Exact | None = Field(default=None, ge=0)
+
+
+class Reliability(Model):
+    """Up to which relative half width (half of the 95% interval over the figure) a figure is good, and fair."""
+
+    good: Exact = Field(default=Fraction(str(GOOD)), gt=0, le=10)
+    fair: Exact = Field(default=Fraction(str(FAIR)), gt=0, le=10)
+
+    @property
+    def bands(self) -> Bands:
+        return Bands(float(self.good), float(self.fair))
 
 
 class Retention(Model):
@@ -205,6 +217,7 @@ class Policy(Model):
     retention: Retention
     sensitive: tuple[SensitiveGroup, ...] = Field(default=(), max_length=1_000)
     public_rows: PublicRows | None = None
+    reliability: Reliability = Field(default_factory=Reliability)
 
     def private_tables(self) -> dict[str, Table]:
         """The private tables by name, in the policy's order."""

@@ -15,7 +15,7 @@ WEIGHT_UNIT = 2**16  # a clipped contribution is a weight of at most 2^16 times 
 
 def broken_rules(policy: Policy) -> Iterator[Problem]:
     """All rules between entries that the policy breaks."""
-    for rule in (_budget, _persons, _tables, _references, _bounds, _overflow, _retention, _sensitive):
+    for rule in (_budget, _persons, _reliability, _tables, _references, _bounds, _overflow, _retention, _sensitive):
         yield from rule(policy)
 
 
@@ -36,6 +36,11 @@ def _persons(policy: Policy) -> Iterator[Problem]:
         thresholds = person.delta_for_thresholds
         if thresholds is not None and thresholds > policy.budget.delta_for_thresholds:
             yield ("persons", name, "delta_for_thresholds"), "is above budget.delta_for_thresholds"
+
+
+def _reliability(policy: Policy) -> Iterator[Problem]:
+    if policy.reliability.good > policy.reliability.fair:
+        yield ("reliability", "good"), "is above reliability.fair"
 
 
 def _tables(policy: Policy) -> Iterator[Problem]:

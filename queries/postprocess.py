@@ -1,26 +1,24 @@
-"""From noised integers to tables that people read: display units, names, intervals. Post-processing, so free.
+"""From noised integers to the tables of the statement that is left over. Post-processing, so free.
 
 Values are unbiased but for clipping: they are rounded to the measure's own places and are neither clamped nor made
-consistent, so a count may come out negative where there is little to count.
+consistent, so a count may come out negative where there is little to count. Beside them stand what is known of their
+error, and the cells as people should read them (`display.py`).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
-from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from queries.errors import PostprocessError
+from queries.display import cleaned, cleaned_above_zero, rounded_each
 from queries.intervals import CONFIDENCE, quantile
 from queries.plan import WEIGHT_ONE, Expression, Kind, MeasureKind
 from queries.planned import PlannedMeasure, PlannedNode
 from queries.quantiles import Tree, quantiles
-from queries.rows import BOUNDS, Output
 
 _Z = quantile(CONFIDENCE)
 _SHIFT = WEIGHT_ONE.bit_length() - 1
@@ -33,16 +31,7 @@ _ARROW = {
     Kind.NULL: pa.int32(),
 }
 
-_SHOWN = {
-    "BOOLEAN": (pa.types.is_boolean,),
-    "BIGINT": (pa.types.is_integer,),
-    "DOUBLE": (pa.types.is_floating,),
-    "DATE": (pa.types.is_date,),
-    "TIMESTAMP": (pa.types.is_timestamp,),
-    "VARCHAR": (pa.types.is_string, pa.types.is_large_string, pa.types.is_time, pa.types.is_null),
-}
-
-Cell = int | float | str | bool | None
+_BIASED = "biased"  # a key of a table's metadata
 
 
 def empty_table(node: PlannedNode) -> pa.Table:
@@ -57,89 +46,74 @@ def empty_table(node: PlannedNode) -> pa.Table:
 
 
 def statement_tables(nodes: Sequence[PlannedNode], stored: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
-    """The tables of the statement that is left over: keys k<n>, measures m<n> in display units, their noise s<n>.
+    """The tables of the statement that is left over: keys k<n>, and of each measure, in display units, these columns.
 
-    `stored` has what was released for each node, by its name (`release.py`): columns numbered as in the plan, not as in
-    the statement, because another statement may ask for the same. Releases of one table have the same keys in the same
-    order.
+    m<n> is its value, s<n> the standard error of its noise, l<n> and h<n> the ends of its clipping part, and d<n> the
+    value to display. `stored` has what was released for each node, by its name (`release.py`): columns numbered as in
+    the plan, not as in the statement, because another statement may ask for the same. Releases of one table have the
+    same keys in the same order.
     """
     tables: dict[str, dict[str, pa.Array]] = {}
+    biased: dict[str, list[str]] = {}
     for node in nodes:
-        tables.setdefault(node.table, {}).update(_columns(node, stored[node.name]))
-    return {table: pa.table(columns) for table, columns in tables.items()}
+        columns, shrunk = _columns(node, stored[node.name])
+        tables.setdefault(node.table, {}).update(columns)
+        biased.setdefault(node.table, []).extend(shrunk)
+    return {
+        name: pa.table(columns).replace_schema_metadata({_BIASED: " ".join(biased[name])})
+        for name, columns in tables.items()
+    }
 
 
-def _columns(node: PlannedNode, stored: pa.Table) -> dict[str, pa.Array]:
+def biased_measures(tables: Mapping[str, pa.Table]) -> frozenset[tuple[str, int]]:
+    """The measures, by table and number, whose display values were shrunk because they are mostly noise."""
+    found = ((name, (table.schema.metadata or {}).get(_BIASED.encode(), b"")) for name, table in tables.items())
+    return frozenset((name, int(number)) for name, numbers in found for number in numbers.split())
+
+
+def _columns(node: PlannedNode, stored: pa.Table) -> tuple[dict[str, pa.Array], list[str]]:
+    """The columns of a release, and the numbers of the measures that were shrunk."""
     columns: dict[str, pa.Array] = {}
+    biased: list[str] = []
     if node.tree is not None:
         columns |= _quantile_columns(node.tree, stored)
         stored = stored.take(pa.array(np.arange(0, stored.num_rows, node.tree.grid.nodes)))
     for place, number in enumerate(node.key_numbers):
         columns[f"k{number}"] = _key(stored.column(f"k{place}"), node.aggregation.keys.expressions[place])
     for place, measure in enumerate(node.measures if node.tree is None else ()):
-        columns[f"m{measure.number}"] = _display(stored.column(f"m{place}").to_numpy(), measure)
-        deviation = stored.column(f"s{place}").to_numpy() / (WEIGHT_ONE * 10**measure.scale)
-        columns[f"s{measure.number}"] = pa.array(deviation)
-    return columns
+        found, shrunk = _measure_columns(measure, place, stored)
+        columns |= {f"{kind}{measure.number}": column for kind, column in found.items()}
+        biased += [str(measure.number)] if shrunk else []
+    return columns, biased
+
+
+def _measure_columns(measure: PlannedMeasure, place: int, stored: pa.Table) -> tuple[dict[str, pa.Array], bool]:
+    noised, deviations = stored.column(f"m{place}").to_numpy(), stored.column(f"s{place}").to_numpy()
+    clipped = stored.column(f"c{place}").to_numpy() if f"c{place}" in stored.column_names else np.zeros(len(noised))
+    clean = cleaned_above_zero if measure.nonnegative else cleaned
+    display = clean(noised / WEIGHT_ONE, deviations / WEIGHT_ONE)
+    unit = WEIGHT_ONE * 10**measure.scale
+    columns = {
+        "m": _shown((noised + (WEIGHT_ONE >> 1)) >> _SHIFT, measure),
+        "s": pa.array(deviations / unit),
+        "l": pa.array(np.minimum(clipped, 0.0) / unit),
+        "h": pa.array(np.maximum(clipped, 0.0) / unit),
+        "d": _shown(display.values, measure),
+    }
+    return columns, display.biased
 
 
 def _quantile_columns(tree: Tree, stored: pa.Table) -> dict[str, pa.Array]:
-    """The quantiles of a tree whose nodes come one group after the other."""
+    """The quantiles of a tree whose nodes come one group after the other: nothing is known to be clipped of them."""
     counts = stored.column("m0").to_numpy().reshape(-1, tree.grid.nodes) / WEIGHT_ONE
     deviation = float(stored.column("s0")[0].as_py()) / WEIGHT_ONE if stored.num_rows else 0.0
     columns: dict[str, pa.Array] = {}
+    edges, unit = tree.grid.edges, 10.0**-tree.scale
     for number, (values, errors) in quantiles(tree, counts, deviation, _Z).items():
-        columns |= {f"m{number}": pa.array(values, from_pandas=True), f"s{number}": pa.array(errors, from_pandas=True)}
+        within = np.clip(rounded_each(values, errors, unit), edges[0] * unit, (edges[-1] - 1) * unit)
+        parts = {"m": values, "s": errors, "l": np.zeros(len(values)), "h": np.zeros(len(values)), "d": within}
+        columns |= {f"{kind}{number}": pa.array(part, from_pandas=True) for kind, part in parts.items()}
     return columns
-
-
-def answer_columns(outputs: Sequence[Output], table: pa.Table) -> list[dict[str, object]]:
-    """The described columns of an answer: each estimate is followed by its bounds and its standard error.
-
-    Raises PostprocessError where a column is of a type that JSON has no value for.
-    """
-    described: list[dict[str, object]] = []
-    for output in outputs:
-        type_ = _type_name(output.name, table.schema.field(output.name).type)
-        described.append({"name": output.name, "type": type_, "role": output.role})
-        if output.error is not None:
-            described[-1] |= {"confidence": CONFIDENCE}
-            for bound in BOUNDS:
-                name = f"{output.name}_{bound}"
-                described.append({"name": name, "type": "DOUBLE", "role": bound, "of": output.name})
-    return described
-
-
-def answer_rows(outputs: Sequence[Output], table: pa.Table) -> list[dict[str, Cell]]:
-    """The rows of an answer, as JSON values.
-
-    An interval is estimate ± z·error at 95%. It covers the noise; the bias of clipping is not in it. Raises
-    PostprocessError where a value cannot be shown.
-    """
-    values = {output.name: _cells(output.name, table) for output in outputs}
-    columns: dict[str, list[Cell]] = {}
-    for output in outputs:
-        columns[output.name] = _shown(output, values[output.name])
-        if output.error is not None:
-            errors = [_finite(error) for error in table.column(output.error).to_pylist()]
-            pairs = list(zip(values[output.name], errors, strict=True))
-            columns[f"{output.name}_lower"] = [_bound(value, error, -_Z) for value, error in pairs]
-            columns[f"{output.name}_upper"] = [_bound(value, error, _Z) for value, error in pairs]
-            columns[f"{output.name}_standard_error"] = [_rounded(error) for error in errors]
-    names = list(columns)
-    return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-
-
-def _shown(output: Output, cells: list[Cell]) -> list[Cell]:
-    """The cells; those of a bound that the statement asks for in as many digits as the answer's own."""
-    if output.role not in BOUNDS:
-        return cells
-    return [_rounded(cell) if isinstance(cell, float) else cell for cell in cells]
-
-
-def half_width(standard_error: float) -> float:
-    """Half the width of the 95% interval of noise with this standard error."""
-    return _Z * standard_error
 
 
 def _key(column: pa.ChunkedArray, expression: Expression) -> pa.Array:
@@ -149,63 +123,15 @@ def _key(column: pa.ChunkedArray, expression: Expression) -> pa.Array:
     return values.cast(_ARROW[expression.type.kind])
 
 
-def _display(noised: NDArray[np.int64], measure: PlannedMeasure) -> pa.Array:
-    """Rounded from units of 1/WEIGHT_ONE to the measure's own places, halves upwards."""
-    rounded = (noised + (WEIGHT_ONE >> 1)) >> _SHIFT
-    values = pa.array(rounded, pa.int64())
-    if measure.kind is MeasureKind.SUM and measure.scale:
-        return _decimal(values, measure.scale)
-    return values
+def _shown(numbers: NDArray[np.int64], measure: PlannedMeasure) -> pa.Array:
+    """Minor units as the measure's own type."""
+    values = pa.array(numbers, pa.int64())
+    return _decimal(values, measure.scale) if measure.kind is MeasureKind.SUM and measure.scale else values
 
 
 def _decimal(values: pa.Array, scale: int) -> pa.Array:
-    """Integers of 10**-scale as decimals, exactly."""
-    numbers = values.to_pylist()
-    scaled = [None if number is None else Decimal(number).scaleb(-scale) for number in numbers]
-    return pa.array(scaled, pa.decimal128(19, scale))
-
-
-def _type_name(name: str, type_: pa.DataType) -> str:
-    if pa.types.is_decimal(type_):
-        return f"DECIMAL({type_.precision},{type_.scale})"
-    if pa.types.is_dictionary(type_):
-        return _type_name(name, type_.value_type)
-    for shown, kinds in _SHOWN.items():
-        if any(is_kind(type_) for is_kind in kinds):
-            return shown
-    raise PostprocessError(f"{name[:100]} is of a type that an answer cannot show. CAST it to VARCHAR.")
-
-
-def _cells(name: str, table: pa.Table) -> list[Cell]:
-    try:
-        return [_cell(value) for value in table.column(name).to_pylist()]
-    except (OverflowError, ValueError):
-        reason = f"{name[:100]} holds a date outside the years 1 to 9999. CAST it to VARCHAR, or leave it out."
-        raise PostprocessError(reason) from None
-
-
-def _cell(value: object) -> Cell:
-    if value is None or isinstance(value, bool | str):
-        return value
-    if isinstance(value, int):
-        return value if abs(value) < 1 << 63 else float(value)
-    if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, float):
-        return _finite(value)
-    return value.isoformat() if isinstance(value, date | datetime) else str(value)
-
-
-def _finite(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float | Decimal) and math.isfinite(value) else None
-
-
-def _bound(value: Cell, error: float | None, z: float) -> float | None:
-    if isinstance(value, bool | str) or value is None or error is None:
-        return None
-    return _rounded(value + z * error)
-
-
-def _rounded(value: float | None) -> float | None:
-    """The value in twelve significant digits: more would only show the machine's rounding."""
-    return None if value is None or not math.isfinite(value) else float(f"{value:.12g}")
+    """Integers of 10**-scale as decimals, exactly: their 128 bits are those of the integers."""
+    low = values.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    bits = pa.py_buffer(np.column_stack([low, low >> 63]).tobytes())
+    found = pa.Array.from_buffers(pa.decimal128(19, scale), len(low), [None, bits])
+    return found if not values.null_count else pc.if_else(values.is_valid(), found, pa.scalar(None, found.type))

@@ -58,8 +58,9 @@ _ROWS = (
     ),
     Refusal(
         "duplicate-column",
-        "Two columns of the result have the same name, or one is called as a bound of another (`x_lower`, `x_upper`, "
-        "`x_standard_error`). Rows are objects by name, so one of them would be lost.",
+        "Two columns of the result have the same name, or one is called as what an answer shows beside another "
+        "(`x_lower`, `x_upper`, `x_standard_error`, `x_clipping_lower`, `x_clipping_upper`, `x_display`, "
+        "`x_reliability`). Rows are objects by name, so one of them would be lost.",
         "SELECT SUM(amount) AS x, COUNT(*) AS x FROM purchases",
         "Give one an alias.",
         rewrite="SELECT SUM(amount) AS x, COUNT(*) AS x_2 FROM purchases",

@@ -15,8 +15,10 @@ from sqlglot import exp
 
 from queries.aggregates import Node
 from queries.errors import PlanTooLargeError, QueryNotPrivateError
+from queries.followed import Followed, as_value, chosen_by, origin
+from queries.intervals import bound, is_bound
 from queries.names import Level, Levels, aliases_of, check_names, check_tail
-from queries.parse import refusal
+from queries.parse import refusal, walk
 from queries.plan import Expression, Grouped
 from queries.rewriting import Aliases, aggregated, aggregates, groups_of
 from queries.rows import (
@@ -32,9 +34,9 @@ from queries.rows import (
     projections_of,
     public_table,
     star_table,
-    with_bounds,
 )
 from queries.rows import renamed as renamed_rows
+from queries.rows import united as united_rows
 from queries.rows import visible as visible_rows
 from queries.scalars import UnitColumn, scalar
 from queries.schema import Schema
@@ -49,6 +51,7 @@ _UNION_HINT = "Aggregate each side, and add the results: (SELECT COUNT(*) FROM �
 _LIMIT_HINT = "Aggregate in a subquery: on its result they are free. Distinct values: SELECT …, COUNT(*) … GROUP BY …."
 _LEVELS_HINT = "Group by the columns themselves, and add them up outside."
 _ACROSS_UNITS = ("limit", "offset")
+_MIXING = ("distinct", "by_name", *_ACROSS_UNITS)  # of a union: its rows are not those of both sides, one by one
 _UNTYPED_CLAUSES = ("distinct", "qualify", *_ACROSS_UNITS)
 
 
@@ -123,7 +126,9 @@ class _Checker:
         if inner.rows is None:
             raise _limited(tree)
         check_tail(tree, [column.name for column in inner.rows.columns])
-        return Typed(None, Rows(exp.Subquery(this=inner.rows.tree, **self._tail(tree, env)), inner.rows.columns))
+        result = exp.Subquery(this=inner.rows.tree, **self._tail(tree, env))
+        chosen = inner.rows.chosen or any(tree.args.get(name) for name in _ACROSS_UNITS)
+        return Typed(None, Rows(result, inner.rows.columns, chosen=chosen))
 
     def _set_operation(self, tree: exp.SetOperation, env: Environment) -> Typed:
         one, other = (self.query(side, env) for side in (tree.this, tree.expression))
@@ -133,10 +138,15 @@ class _Checker:
         check_size((left, right), tree)
         check_tail(tree, [column.name for column in (*left.columns, *right.columns)])
         arguments = {name: tree.args.get(name) for name in ("distinct", "by_name")}
-        result = type(tree)(
-            this=visible_rows(left), expression=visible_rows(right), **arguments, **self._tail(tree, env)
-        )
-        return Typed(None, Rows(result, _united(left.columns, right.columns, by_name=bool(tree.args.get("by_name")))))
+        plain = isinstance(tree, exp.Union) and not any(tree.args.get(name) for name in _MIXING)
+        if plain:
+            columns, one_side, other_side = united_rows(left, right)
+        else:
+            columns = _united(left.columns, right.columns, by_name=bool(tree.args.get("by_name")))
+            one_side, other_side = visible_rows(left), visible_rows(right)
+        result = type(tree)(this=one_side, expression=other_side, **arguments, **self._tail(tree, env))
+        chosen = not plain or left.chosen or right.chosen
+        return Typed(None, Rows(result, columns, chosen=chosen))
 
     def _private_union(self, tree: exp.SetOperation, left: View | None, right: View | None) -> View:
         """UNION ALL of two private queries: each row keeps its unit. UNION drops rows that a unit has twice."""
@@ -288,11 +298,15 @@ class _Checker:
         self.levels += (Level(shown, aliases_of(tree)),)
         self._replace_inner(result, env)
         self.levels = self.levels[:-1]
-        with_bounds(result, shown)
-        plain = not (aggregates(tree) or tree.args.get("distinct"))
-        projections, outputs = projections_of(result.expressions, names, shown, keep_errors=plain)
+        inner = [item.typed.rows for item in items if item.typed.rows is not None]
+        read = origin(result, shown, inner)
+        followed = Followed.through(result, read)
+        _write_bounds(result, followed)
+        projections, outputs = projections_of(result.expressions, names, shown, followed.hidden)
+        chosen = chosen_by(result, read)
         result.set("expressions", projections)
-        return Rows(result, distinct_names(outputs, tree))
+        followed.read_from()
+        return Rows(result, distinct_names(outputs, tree), chosen=chosen)
 
     def _replace_inner(self, tree: exp.Select, env: Environment) -> None:
         """Replace the subqueries outside FROM by what is left of them after checking."""
@@ -315,7 +329,7 @@ class _Checker:
         if typed.rows is None:
             raise refusal("private-rows", "This subquery would return rows of single customers.", tree, hint=_ROWS_HINT)
         inner = visible_rows(typed.rows)
-        return exp.Subquery(this=inner) if isinstance(tree, exp.Subquery) else inner
+        return as_value(inner, typed.rows) if isinstance(tree, exp.Subquery) else inner
 
     def _tail(self, tree: exp.Expr, env: Environment) -> dict[str, exp.Expr]:
         found = {}
@@ -338,6 +352,21 @@ def _united(left: tuple[Output, ...], right: tuple[Output, ...], *, by_name: boo
         Output(column.name, "dimension" if column.role == other.role == "dimension" else "derived")
         for column, other in pairs
     )
+
+
+def _write_bounds(tree: exp.Select, followed: Followed) -> None:
+    """Write the ends of intervals in a SELECT over results out, subqueries left out.
+
+    Raises QueryNotPrivateError where a column has none.
+    """
+    aliases = aliases_of(tree)
+    bodies = {part.alias.lower(): part.this for part in tree.expressions if isinstance(part, exp.Alias)}
+    parts = [*tree.expressions, *(tree.args.get(name) for name in ("where", "having", "qualify", "order", "group"))]
+    for node in [node for part in parts if part is not None for node in walk(part) if is_bound(node)]:
+        inner = node.this
+        named = isinstance(inner, exp.Column) and not inner.table and inner.name.lower() in aliases
+        value = bodies[inner.name.lower()] if named else inner
+        node.replace(bound(node, value, followed.estimate(value)))
 
 
 def _check_outer(scope: Scope, view: View, join: exp.Join) -> None:

@@ -7,18 +7,21 @@ What is left is post-processing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
 from queries.aggregates import Asked, Measures, Node, is_aggregate, measures, try_expression
+from queries.followed import From, OfRow
 from queries.hints import hint
-from queries.intervals import bound, is_bound, is_measure, role_of_bound, standard_error
+from queries.intervals import Estimate, Source, bound, is_bound, is_measure, measured, role_of_bound
 from queries.parse import refusal, walk
 from queries.plan import Expression, MeasureKind
-from queries.rows import Output, Rows, distinct_names, is_star, name_of
+from queries.propagation import Parts, Slopes, UnfollowedError
+from queries.rows import Finish, Hidden, Output, Rows, distinct_names, is_star, name_of
 from queries.scalars import UnitColumn, scalar
 from queries.schema import Schema
+from queries.shown import LIMITS, WHOLE, cell, finish_of, shown
 from queries.stated import clause_of, least_units
 from queries.subtotals import added_up, check_additive, finest, has_subtotals
 from queries.views import Scope
@@ -39,7 +42,7 @@ def aggregated(
             raise refusal("unsupported-syntax", reason, tree, hint="Put it into an outer SELECT.")
     keys = [_key(group, scope, aliases) for group in groups_of(tree)]
     found = measures(scope, keys, tree, schema, aliases)
-    writer = _Writer(found, aliases, inner)
+    writer = _Writer(found, aliases, inner, table)
     projections, outputs = _projections(tree, writer)
     result = exp.Select(expressions=projections)
     conditions = [writer.write(tree.args["having"].this)] if tree.args.get("having") is not None else []
@@ -52,12 +55,13 @@ def aggregated(
     for name in ("limit", "offset"):
         if tree.args.get(name) is not None:
             result.set(name, _constant(tree.args[name]))
-    result.set("from_", exp.From(this=_released(table, found, tree)))
+    result.set("from_", exp.From(this=writer.parts.read_from(_released(table, found, tree))))
     found.node.top = _top(result, found.node)
     if not found.node.measures:
         reason = "The statement groups private rows, but measures nothing."
         raise refusal("no-aggregate", reason, tree, hint=f"Add COUNT(*) or COUNT(DISTINCT {schema.unit_column}).")
-    return found, Rows(result, distinct_names(outputs, tree))
+    limited = tree.args.get("limit") is not None or tree.args.get("offset") is not None
+    return found, Rows(result, distinct_names(outputs, tree), chosen=bool(conditions) or limited)
 
 
 def _top(left_over: exp.Select, node: Node) -> int | None:
@@ -109,25 +113,96 @@ def aggregates(tree: exp.Select) -> bool:
 
 
 def _projections(tree: exp.Select, writer: _Writer) -> tuple[list[exp.Expr], tuple[Output, ...]]:
-    projections, outputs, errors = [], [], []
+    projections, outputs, beside = [], [], []
     for place, projection in enumerate(tree.expressions):
         if is_star(projection):
             raise refusal("not-in-group-by", "* cannot stand beside aggregates.", projection)
         name = name_of(projection)
         writer.output = name
         body = writer.write(projection.unalias())
-        error, hidden = standard_error(body), f"_se{place}"
+        hidden, written = _hidden(body, place, writer)
         projections.append(exp.alias_(body, name, quoted=True))
-        if error is not None:
-            errors.append(exp.alias_(error, hidden, quoted=True))
-        role = role_of_bound(body) or _role(body, error)
-        outputs.append(Output(name, role, hidden if error is not None else None))
+        beside += written
+        outputs.append(Output(name, role_of_bound(body) or _role(body, hidden), hidden))
     writer.output = None
-    return projections + errors, tuple(outputs)
+    if has_subtotals(tree.args.get("group") or exp.Group()):
+        outputs = [_of_subtotals(output) for output in outputs]
+    return projections + beside, tuple(outputs)
 
 
-def _role(body: exp.Expr, error: exp.Expr | None) -> str:
-    if error is not None:
+def _hidden(body: exp.Expr, place: int, writer: _Writer) -> tuple[Hidden | None, list[exp.Expr]]:
+    """The hidden columns of a projection, and what they are."""
+    estimate = writer.estimate(body)
+    if estimate is None:
+        return None, []
+    hidden = Hidden.at(place, estimate)
+    _mark_parts(body, writer.measures.node)
+    finished = hidden.finished(finish_of(body, lambda _: Finish.NOTHING), body.meta.get(LIMITS))
+    return finished, hidden.written(estimate, shown(body, cell))
+
+
+def _of_subtotals(output: Output) -> Output:
+    """The noise of one group is in its subtotals as well."""
+    return output if output.hidden is None else replace(output, hidden=replace(output.hidden, own=False))
+
+
+def _mark_parts(body: exp.Expr, node: Node) -> None:
+    """Mark counts under a condition that are divided by the count of all: a part is no more than the whole."""
+    for division in body.find_all(exp.Div):
+        part, whole = (_counted(side, node) for side in (division.this, division.expression))
+        if part is None or whole is None:
+            continue
+        one, other = (node.measures[int(column.name[1:])] for column in (part, whole))
+        if one.kind is other.kind and one.value is not None and other.value is None and one.additive:
+            part.meta[WHOLE] = int(whole.name[1:])
+
+
+def _counted(tree: exp.Expr, node: Node) -> exp.Column | None:
+    """The one count that the expression is a multiple of."""
+    found = [column for column in tree.find_all(exp.Column) if is_measure(column)]
+    plain = (
+        exp.Column,
+        exp.Identifier,
+        exp.Paren,
+        exp.Mul,
+        exp.Literal,
+        exp.Cast,
+        exp.DataType,
+        exp.Nullif,
+        exp.Greatest,
+    )
+    if len(found) != 1 or not all(isinstance(part, plain) for part in tree.walk()):
+        return None
+    kind = node.measures[int(found[0].name[1:])].kind
+    return found[0] if kind in (MeasureKind.ROWS, MeasureKind.UNITS) else None
+
+
+class _Measured(OfRow):
+    """Expressions over the released table: its measures are the estimates, its keys are constants."""
+
+    def __init__(self, node: Node, table: str, parts: Parts | None = None) -> None:
+        super().__init__(From({}, {}, chosen=True), parts)
+        self._node = node
+        self._table = table
+
+    def _column(self, tree: exp.Column) -> Slopes:
+        if is_measure(tree):
+            number = int(tree.name[1:])
+            return self.take(tree.name, measured(number, self._noise(number)))
+        if not tree.name.startswith("k"):
+            raise UnfollowedError  # the ends of an interval: an error is in them as a number
+        return {}
+
+    def _noise(self, number: int) -> frozenset[Source]:
+        """Quantiles of one tree share their noise, and two SELECTs may ask for the same release."""
+        asked = self._node.measures[number]
+        measure = asked if asked.fraction is None else (asked.value, asked.where)
+        what = f"{hash((self._node.relation, self._node.keys))} {hash(measure)}"
+        return frozenset({Source(self._table, number, what)})
+
+
+def _role(body: exp.Expr, hidden: Hidden | None) -> str:
+    if hidden is not None:
         return "estimate"
     released = any(is_measure(node) or isinstance(node, exp.Query) for node in body.walk())
     return "derived" if released else "dimension"
@@ -140,6 +215,8 @@ class _Writer:
     measures: Measures
     aliases: Aliases
     inner: Inner
+    table: str  # that is released
+    parts: Parts = field(default_factory=Parts)
     output: str | None = None  # the output column that is being written: none in HAVING and ORDER BY
 
     def write(self, tree: exp.Expr) -> exp.Expr:
@@ -161,6 +238,10 @@ class _Writer:
             return self._name(tree)
         return type(tree)(**{name: self._argument(value) for name, value in tree.args.items()})
 
+    def estimate(self, body: exp.Expr) -> Estimate | None:
+        """What is known of the error of an expression that is written already."""
+        return _Measured(self.measures.node, self.table, self.parts).estimate(body)
+
     def ordered(self, part: exp.Expr) -> exp.Expr:
         if isinstance(part.this, exp.Literal):
             return part.copy()
@@ -178,7 +259,9 @@ class _Writer:
         call = tree.this if isinstance(tree, exp.Filter) else tree
         total, count = exp.cast(columns[0], "DOUBLE"), _positive(columns[1])
         if len(columns) == 2:  # noqa: PLR2004  # a mean
-            return exp.Paren(this=exp.Div(this=total, expression=_not_zero(count)))
+            mean = exp.Paren(this=exp.Div(this=total, expression=_not_zero(count)))
+            mean.meta[LIMITS] = self.measures.limits(tree)
+            return mean
         return _spread(call, total, count, columns[2])
 
     def _bound(self, tree: exp.Expr) -> exp.Expr:
@@ -189,7 +272,7 @@ class _Writer:
             known = ", ".join(list(self.aliases)[:10])
             raise refusal("unknown-alias", reason, tree, f"There are {known}." if known else "Give a column an alias.")
         estimate = self._name(inner) if isinstance(inner, exp.Column) else self.write(inner)
-        return bound(tree, estimate, standard_error(estimate))
+        return bound(tree, estimate, self.estimate(estimate))
 
     def _name(self, tree: exp.Column) -> exp.Expr:
         name = str(tree.name).lower()

@@ -1,38 +1,90 @@
-"""Public rows as SQL that is left over: their columns, their names, and the hidden standard errors that go along."""
+"""Public rows as SQL that is left over: their columns, their names, and what goes along hidden with each estimate."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from enum import Enum
 
 from sqlglot import exp
 
-from queries.intervals import bound, is_bound, role_of_bound
-from queries.parse import DIALECT, refusal, walk
+from queries.intervals import Estimate, OfRows, Source, role_of_bound
+from queries.parse import DIALECT, refusal
 
 Sources = dict[str, tuple["Output", ...]]
-ROWS_LIMIT = 3_000  # nodes
-BOUNDS = ("lower", "upper", "standard_error")  # what an answer shows beside each estimate
+Follow = Callable[[exp.Expr, int], "tuple[Hidden, list[exp.Expr]] | None"]  # of the projection at a place
+ROWS_LIMIT = 9_000  # nodes
+BESIDE = (  # what an answer shows beside each estimate
+    *("lower", "upper", "standard_error", "clipping_lower", "clipping_upper", "display", "reliability"),
+)
 Origin = tuple[str, "Output"]
+
+
+class Finish(Enum):
+    """What is done to a display value at the very end."""
+
+    NOTHING = "nothing"  # sums of displayed cells are exact, and shares of a total add up to one
+    ROUND = "round"  # to its own standard error
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """The hidden columns of an estimate: its standard error, the ends of its clipping part, and its display value.
+
+    `noise` says whose noise is in it, and `own` whether that is its own row's alone. `limits` are those of the values
+    that the estimate is a mean of.
+    """
+
+    error: str
+    low: str
+    high: str
+    display: str
+    noise: frozenset[Source] = field(default=frozenset(), compare=False)
+    own: bool = False
+    finish: Finish = Finish.NOTHING
+    limits: tuple[float, float] | None = None
+
+    @classmethod
+    def at(cls, place: int, estimate: Estimate) -> Hidden:
+        """The hidden columns of the projection at this place."""
+        error, low, high, display = (f"{kind}{place}" for kind in ("_se", "_lo", "_hi", "_d"))
+        return cls(error, low, high, display, estimate.noise, estimate.rows is OfRows.OWN)
+
+    @property
+    def names(self) -> tuple[str, str, str, str]:
+        return self.error, self.low, self.high, self.display
+
+    def finished(self, finish: Finish, limits: tuple[float, float] | None) -> Hidden:
+        """The same columns, with what is done to the display value in the end."""
+        return replace(self, finish=finish, limits=limits)
+
+    def written(self, estimate: Estimate, display: exp.Expr) -> list[exp.Expr]:
+        """The projections that make up the hidden columns."""
+        trees = (estimate.error, estimate.low, estimate.high, display)
+        return [exp.alias_(tree, name, quoted=True) for tree, name in zip(trees, self.names, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A column of a public result; `error` names the hidden column with its standard error, if it has one."""
+    """A column of a public result, with the hidden columns that go along if it is an estimate."""
 
     name: str
     role: str  # dimension | estimate | derived
-    error: str | None = None
+    hidden: Hidden | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Public rows: plain SQL over released and public tables, and its columns."""
+    """Public rows: plain SQL over released and public tables, and its columns.
+
+    They are `chosen` if noised values decide which rows there are: a sum over them would be off by more than noise.
+    """
 
     tree: exp.Query
     columns: tuple[Output, ...]
     table: str | None = None  # the public table that this is, unchanged
+    chosen: bool = False
     size: int = field(init=False, repr=False, compare=False)  # in nodes of the tree
 
     def __post_init__(self) -> None:
@@ -64,65 +116,83 @@ def from_item(rows: Rows, alias: str) -> exp.Expr:
 
 def visible(rows: Rows) -> exp.Query:
     """The rows without their hidden columns."""
-    if not any(column.error for column in rows.columns):
+    if not any(column.hidden for column in rows.columns):
         return rows.tree
     columns = [exp.column(column.name, quoted=True) for column in rows.columns]
     return exp.select(*columns).from_(from_item(rows, "visible"))
 
 
+def united(left: Rows, right: Rows) -> tuple[tuple[Output, ...], exp.Query, exp.Query]:
+    """The columns of the rows of both, called as on the left, and the two queries with the same hidden columns.
+
+    What is an estimate on both sides is one; one noise may be in rows of both.
+    """
+    outputs, pairs = [], []
+    for place, (own, other) in enumerate(zip(left.columns, right.columns, strict=False)):
+        both = None if own.hidden is None or other.hidden is None else (own.hidden, other.hidden)
+        if both is not None:
+            outputs.append(Output(own.name, "estimate", _of_both(*both, place)))
+            pairs.append(both)
+        else:
+            role = "dimension" if own.role == other.role == "dimension" else "derived"
+            outputs.append(Output(own.name, role))
+    names = [output.hidden.names for output in outputs if output.hidden is not None]
+    sides = (_aligned(rows, [pair[side].names for pair in pairs], names) for side, rows in enumerate((left, right)))
+    return tuple(outputs), next(sides), next(sides)
+
+
+def _of_both(own: Hidden, other: Hidden, place: int) -> Hidden:
+    error, low, high, display = (f"{kind}{place}" for kind in ("_se", "_lo", "_hi", "_d"))
+    finish = Finish.ROUND if Finish.ROUND in (own.finish, other.finish) else Finish.NOTHING
+    limits = own.limits if own.limits == other.limits else None
+    return Hidden(error, low, high, display, own.noise | other.noise, own=False, finish=finish, limits=limits)
+
+
+def _aligned(rows: Rows, hidden: Sequence[tuple[str, ...]], names: Sequence[tuple[str, ...]]) -> exp.Query:
+    """The rows with those hidden columns, under these names."""
+    if not names:
+        return visible(rows)
+    shown = [exp.column(column.name, quoted=True) for column in rows.columns]
+    pairs = [pair for old, new in zip(hidden, names, strict=True) for pair in zip(old, new, strict=True)]
+    beside = [exp.alias_(exp.column(old, quoted=True), new, quoted=True) for old, new in pairs]
+    return exp.select(*shown, *beside).from_(from_item(rows, "united"))
+
+
 def renamed(rows: Rows, names: list[str]) -> Rows:
     """The rows with their first columns called as `t(a, b)` says."""
     outputs = tuple(
-        Output(names[place] if place < len(names) else output.name, output.role, output.error)
+        replace(output, name=names[place] if place < len(names) else output.name)
         for place, output in enumerate(rows.columns)
     )
     projections = [
         exp.alias_(exp.column(old.name, quoted=True), new.name, quoted=True)
         for old, new in zip(rows.columns, outputs, strict=True)
     ]
-    errors = [exp.column(output.error, quoted=True) for output in rows.columns if output.error]
-    return Rows(exp.select(*projections, *errors).from_(from_item(rows, "renamed")), outputs)
+    hidden = [exp.column(name, quoted=True) for output in outputs if output.hidden for name in output.hidden.names]
+    tree = exp.select(*projections, *hidden).from_(from_item(rows, "renamed"))
+    return Rows(tree, outputs, chosen=rows.chosen)
 
 
 def projections_of(
-    trees: list[exp.Expr], names: list[str], sources: Sources, *, keep_errors: bool
+    trees: list[exp.Expr], names: list[str], sources: Sources, follow: Follow
 ) -> tuple[list[exp.Expr], tuple[Output, ...]]:
-    """The projections with stars written out, and the standard errors of columns that pass through unchanged.
+    """The projections with stars written out, and the hidden columns of those that `follow` has an estimate of.
 
     `names` are what the statement calls the projections.
     """
     written: list[exp.Expr] = []
     outputs: list[Output] = []
-    errors: list[exp.Expr] = []
+    hidden: list[exp.Expr] = []
     for projection, projection_name in zip(trees, names, strict=True):
         for tree, name, origin in _expanded(projection, projection_name, sources):
-            role, error = role_of_bound(tree) or "derived", None
-            if origin is not None:
-                role = origin[1].role
-                if origin[1].error is not None and keep_errors:
-                    error = f"_se{len(outputs)}"
-                    hidden = exp.column(origin[1].error, table=origin[0], quoted=True)
-                    errors.append(exp.alias_(hidden, error, quoted=True))
+            role = role_of_bound(tree) or ("derived" if origin is None else origin[1].role)
+            found = follow(tree, len(outputs))
+            if found is not None:
+                hidden += found[1]
+            role = "estimate" if found is not None else "derived" if role == "estimate" else role
             written.append(exp.alias_(tree, name, quoted=True))
-            outputs.append(Output(name, "derived" if role == "estimate" and error is None else role, error))
-    return written + errors, tuple(outputs)
-
-
-def with_bounds(tree: exp.Select, sources: Sources) -> None:
-    """Write the ends of intervals in a SELECT over released rows out, subqueries left out.
-
-    They are of columns that pass through unchanged: the hidden standard error goes along. Raises QueryNotPrivateError
-    where there is none.
-    """
-    aliases = {part.alias.lower(): part.this for part in tree.expressions if isinstance(part, exp.Alias)}
-    parts = [*tree.expressions, *(tree.args.get(name) for name in ("where", "having", "qualify", "order", "group"))]
-    for node in [node for part in parts if part is not None for node in walk(part) if is_bound(node)]:
-        inner = node.this
-        named = isinstance(inner, exp.Column) and not inner.table and inner.name.lower() in aliases
-        column = aliases[inner.name.lower()] if named else inner
-        table, output = _origin(column, sources) or ("", Output("", "derived"))
-        error = exp.column(output.error, table=table, quoted=True) if output.error is not None else None
-        node.replace(bound(node, column, error))
+            outputs.append(Output(name, role, None if found is None else found[0]))
+    return written + hidden, tuple(outputs)
 
 
 def name_of(projection: exp.Expr) -> str:
@@ -156,12 +226,12 @@ def distinct_names(outputs: tuple[Output, ...], tree: exp.Expr) -> tuple[Output,
 
 
 def check_answer_names(outputs: tuple[Output, ...], tree: exp.Expr) -> None:
-    """Refuse an answer in which a column is called as a bound of an estimate: one of the two would be lost."""
+    """Refuse an answer in which a column is called as one beside an estimate: one of the two would be lost."""
     names = {output.name for output in outputs}
     for output in outputs:
-        for end in BOUNDS if output.error is not None else ():
+        for end in BESIDE if output.hidden is not None else ():
             if (name := f"{output.name}_{end}") in names:
-                reason = f"{name[:100]} is what the answer calls a bound of {output.name[:100]}."
+                reason = f"{name[:100]} is what the answer calls a column that it shows beside {output.name[:100]}."
                 raise refusal("duplicate-column", reason, tree, hint="Give one another alias.")
 
 
@@ -177,10 +247,10 @@ def _expanded(projection: exp.Expr, name: str, sources: Sources) -> list[tuple[e
             for output in outputs
         ]
     body = projection.unalias()
-    return [(body, name, _origin(body, sources))]
+    return [(body, name, origin_of(body, sources))]
 
 
-def _origin(body: exp.Expr, sources: Sources) -> Origin | None:
+def origin_of(body: exp.Expr, sources: Sources) -> Origin | None:
     """The one source column that the projection passes on, if that is all it does."""
     if not isinstance(body, exp.Column):
         return None

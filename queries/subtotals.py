@@ -1,8 +1,8 @@
 """ROLLUP, CUBE and GROUPING SETS over private rows: the finest groups are released once, and added up to subtotals.
 
 Post-processing, hence free, and consistent: groups sum up to their totals. Rows of different groups are different rows,
-so counts and sums add up, and the noise of groups is independent: a subtotal's standard error is √Σ s². A customer may
-be in several groups, so counts of customers do not add up.
+so counts and sums add up, and the noise of groups is independent: a subtotal's standard error is √Σ s². Clipping parts
+and display values add up as they are. A customer may be in several groups, so counts of customers do not add up.
 """
 
 from __future__ import annotations
@@ -54,9 +54,11 @@ def added_up(
     for number, measure in enumerate(measures):
         places = measure.scale if measure.kind is MeasureKind.SUM else 0
         type_ = f"DECIMAL(38, {places})" if places else "BIGINT"
-        total = exp.cast(exp.Sum(this=exp.column(f"m{number}", quoted=True)), type_)
         square = exp.Pow(this=exp.column(f"s{number}", quoted=True), expression=exp.Literal.number(2))
-        columns.append(exp.alias_(total, f"m{number}", quoted=True))
+        totals = {name: exp.Sum(this=exp.column(name, quoted=True)) for name in (f"{kind}{number}" for kind in "mdlh")}
+        for name, total in totals.items():
+            exact = exp.cast(total, type_) if name[0] in "md" else total
+            columns.append(exp.alias_(exact, name, quoted=True))
         columns.append(exp.alias_(exp.Sqrt(this=exp.Sum(this=square)), f"s{number}", quoted=True))
     group = exp.Group(expressions=[_over_keys(part, key_of) for part in clause.expressions])
     inner = exp.Select(expressions=columns)

@@ -22,6 +22,7 @@ import structlog
 from budgets.errors import BudgetExhaustedError, TooManyFailuresError, UnknownAccountError
 from budgets.ledger import Balance, Claim, Ledger, Outcome, StoredRelease
 from budgets.privacy_loss import PrivacyLoss
+from queries.answers import answer_columns, answer_rows
 from queries.chosen import reusing, told
 from queries.errors import (
     EngineUnavailableError,
@@ -35,7 +36,7 @@ from queries.options import options_of, price_of
 from queries.planned import PlannedNode, QueryPlan
 from queries.planner import PriceOf, plan, price, with_nodes
 from queries.policy import Policy
-from queries.postprocess import answer_columns, answer_rows, empty_table, statement_tables
+from queries.postprocess import biased_measures, empty_table, statement_tables
 from queries.schema import Schema
 from queries.stated import Question
 from queries.targets import Target, most_epsilon, rho_for
@@ -230,21 +231,27 @@ class Answering:
         tables = statement_tables(question.plan.nodes, found)
         try:
             finished = self._engines.of(question.snapshot).finish(question.plan.sql, tables)
-            return self._written(question, finished, found)
+            return self._written(question, finished, found, biased_measures(tables))
         except (PostprocessError, EngineUnavailableError) as error:
             return _unfinished(question, error)
         except (OverflowError, ValueError):
             return _unfinished(question, PostprocessError("A value of the answer cannot be shown."))
 
-    def _written(self, question: _Question, table: pa.Table, released: Mapping[str, pa.Table]) -> Outcome:
-        outputs = question.plan.columns
+    def _written(
+        self,
+        question: _Question,
+        table: pa.Table,
+        released: Mapping[str, pa.Table],
+        biased: frozenset[tuple[str, int]],
+    ) -> Outcome:
+        outputs, bands = question.plan.columns, question.snapshot.policy.reliability.bands
         body = {
             "id": question.id,
             "status": "done",
             "cost": self._cost(question),
             "guarantee": self._guarantee(question.snapshot),
-            "columns": answer_columns(outputs, table),
-            "rows": answer_rows(outputs, table),
+            "columns": answer_columns(outputs, table, biased),
+            "rows": answer_rows(outputs, table, bands),
             "receipt": self._receipt(question, released),
         }
         return Outcome(

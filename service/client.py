@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from service.client_errors import error_of
 from service.formats import to_table
+from service.readable import Readable, names, readable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +55,7 @@ class Result:
 
     @property
     def columns(self) -> list[dict[str, Any]]:
-        """Name, type and role of each column."""
+        """Name, type and role of each column; `of` names the estimate that a column says something of."""
         return list(self.body["columns"])
 
     @property
@@ -72,15 +73,19 @@ class Result:
         return to_table(self.columns, self.rows)
 
     def to_pandas(self) -> pd.DataFrame:
-        """The rows as a pandas frame."""
+        """The rows as a pandas frame; `attrs["columns"]` describes its columns."""
         frame: pd.DataFrame = self.to_arrow().to_pandas()
+        frame.attrs["columns"] = self.columns
         return frame
 
+    def readable(self) -> list[dict[str, str]]:
+        """The rows for people: of an estimate its display value, how far it may be off, and whether that is poor."""
+        return [{name: cell.text for name, cell in readable(self.columns, row).items()} for row in self.rows]
+
     def _repr_html_(self) -> str:
-        names = [column["name"] for column in self.columns]
-        head = "".join(f"<th>{escape(str(name))}</th>" for name in names)
+        head = "".join(f"<th>{escape(name)}</th>" for name in names(self.columns))
         rows = "".join(
-            "<tr>" + "".join(f"<td>{escape(_cell(row.get(name)))}</td>" for name in names) + "</tr>"
+            "<tr>" + "".join(_cell(cell) for cell in readable(self.columns, row).values()) + "</tr>"
             for row in self.rows[:_SHOWN_ROWS]
         )
         more = len(self.rows) - _SHOWN_ROWS
@@ -273,7 +278,6 @@ def _problem(response: httpx.Response) -> dict[str, Any]:
     return {"type": "about:blank", "status": response.status_code, "detail": f"HTTP status {response.status_code}"}
 
 
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:,.2f}" if isinstance(value, float) else str(value)
+def _cell(cell: Readable) -> str:
+    grey = ' style="color: gray"' if cell.poor else ""
+    return f"<td{grey}>{escape(cell.text)}</td>"

@@ -19,6 +19,7 @@ MEDIA_TYPES: Final[Mapping[str, str]] = {
     "parquet": "application/vnd.apache.parquet",
     "arrow": "application/vnd.apache.arrow.stream",
 }
+_FACTS: Final = ("role", "confidence", "of", "biased")
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
@@ -56,12 +57,12 @@ def to_csv(columns: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any
 
 
 def to_table(columns: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """An Arrow table; each column's role, confidence and estimate stand in its field's metadata."""
+    """An Arrow table; what is told of a column beside its type stands in its field's metadata."""
     fields, arrays = [], []
     for column in columns:
         name = column["name"]
         array = _array([row.get(name) for row in rows], str(column.get("type", "")).lower())
-        facts = {key: str(column[key]) for key in ("role", "confidence", "of") if column.get(key) is not None}
+        facts = {key: str(column[key]) for key in _FACTS if column.get(key) is not None}
         fields.append(pa.field(name, array.type, metadata=facts or None))
         arrays.append(array)
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))

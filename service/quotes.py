@@ -16,13 +16,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from budgets.ledger import Balance, StoredRelease
 from budgets.privacy_loss import PrivacyLoss
+from queries.answers import half_width
 from queries.clipping import clippings
 from queries.expected import ExpectedError, Span, Unknown
 from queries.intervals import CONFIDENCE
 from queries.key_sources import key_sources
 from queries.plan import WEIGHT_ONE
 from queries.planned import PlannedNode, QueryPlan
-from queries.postprocess import half_width
 from queries.schema import Schema
 from queries.targets import Target, largest_error
 from queries.vault import Snapshot

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from queries.answers import half_width
 from queries.plan import PublicKeys, ThresholdKeys, TopKeys
 from queries.planned import PlannedMeasure, PlannedNode
-from queries.postprocess import half_width
 from service.accounts import plain
 
 _SUMS = "discrete Gaussian on L2-clipped sums"

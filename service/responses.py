@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from service.problems import MEDIA_TYPE, PROBLEM_TYPES
 
@@ -36,6 +36,37 @@ class Cost(Body):
     reused_from: Any = None
 
 
+_ROLES = """`dimension`: a key. `estimate`: a noised figure, unbiased but for clipping. `lower`, `upper`: its ends at
+95%, noise and clipping together. `standard_error`: of its noise. `clipping_lower` (at most 0) and `clipping_upper` (at
+least 0): the part of the interval that is about clipping. `display`: the figure for people, rounded to its accuracy and
+not negative where it cannot be. `reliability`: `good`, `fair` or `poor`, null without an interval. `derived`: computed
+of noised figures, with nothing known of its error."""
+
+
+class AnswerColumn(Body):
+    """A column of an answer. After each estimate come those that say something `of` it."""
+
+    name: str
+    type: str
+    role: Literal[
+        "dimension",
+        "estimate",
+        "derived",
+        "lower",
+        "upper",
+        "standard_error",
+        "clipping_lower",
+        "clipping_upper",
+        "display",
+        "reliability",
+    ] = Field(description=_ROLES)
+    of: str | None = Field(default=None, description="The estimate that the column says something of.")
+    confidence: float | None = Field(default=None, description="Of an estimate's interval.")
+    biased: bool | None = Field(
+        default=None, description="Of a display: noise dominates, and cells were drawn towards their mean."
+    )
+
+
 class Answer(Body):
     """An answer: noised rows, what they cost, and the receipt."""
 
@@ -43,7 +74,7 @@ class Answer(Body):
     status: Literal["done"]
     cost: Cost
     guarantee: dict[str, Any]
-    columns: list[dict[str, Any]]
+    columns: list[AnswerColumn]
     rows: list[dict[str, Any]]
     receipt: dict[str, Any]
 
@@ -102,6 +133,7 @@ class Dataset(Body):
     retention: dict[str, Any]
     sensitive: list[dict[str, Any]]
     public_rows: dict[str, str] | None
+    reliability: dict[str, str]
     snapshot: dict[str, str]
 
 

@@ -59,6 +59,7 @@ def dataset(dataset: str, here: Here) -> dict[str, object]:
         "retention": _public(policy.retention),
         "sensitive": [_public(group) for group in policy.sensitive],
         "public_rows": _public(policy.public_rows),
+        "reliability": _public(policy.reliability),
         "snapshot": {"id": snapshot.id, "created": str(snapshot.created)},
     }
 

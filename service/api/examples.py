@@ -25,12 +25,29 @@ ANSWER: Final[dict[str, Any]] = {
     "cost": {**_COST, "reused_from": None},
     "guarantee": {"unit": "household", "neighbours": "add-or-remove-one", "epsilon": "0.1", "delta": "0.0000008"},
     "columns": [
-        {"name": "department", "type": "VARCHAR", "role": "dimension", "confidence": None, "of": None},
-        {"name": "spend", "type": "DECIMAL", "role": "estimate", "confidence": None, "of": None},
-        {"name": "spend_lower", "type": "DECIMAL", "role": "lower", "confidence": 0.95, "of": "spend"},
-        {"name": "spend_upper", "type": "DECIMAL", "role": "upper", "confidence": 0.95, "of": "spend"},
+        {"name": "department", "type": "VARCHAR", "role": "dimension"},
+        {"name": "spend", "type": "DECIMAL(19,2)", "role": "estimate", "confidence": 0.95},
+        {"name": "spend_lower", "type": "DOUBLE", "role": "lower", "of": "spend"},
+        {"name": "spend_upper", "type": "DOUBLE", "role": "upper", "of": "spend"},
+        {"name": "spend_standard_error", "type": "DOUBLE", "role": "standard_error", "of": "spend"},
+        {"name": "spend_clipping_lower", "type": "DOUBLE", "role": "clipping_lower", "of": "spend"},
+        {"name": "spend_clipping_upper", "type": "DOUBLE", "role": "clipping_upper", "of": "spend"},
+        {"name": "spend_display", "type": "DECIMAL(19,2)", "role": "display", "of": "spend"},
+        {"name": "spend_reliability", "type": "VARCHAR", "role": "reliability", "of": "spend"},
     ],
-    "rows": [{"department": "GROCERY", "spend": 2316394.2, "spend_lower": 2231900.1, "spend_upper": 2400888.3}],
+    "rows": [
+        {
+            "department": "GROCERY",
+            "spend": 2316394.2,
+            "spend_lower": 2231898.2,
+            "spend_upper": 2421990.2,
+            "spend_standard_error": 43111.0,
+            "spend_clipping_lower": 0.0,
+            "spend_clipping_upper": 21100.0,
+            "spend_display": 2320000.0,
+            "spend_reliability": "good",
+        }
+    ],
     "receipt": RECEIPT,
 }
 QUOTE: Final[dict[str, Any]] = {
@@ -206,6 +223,7 @@ DATASET: Final[dict[str, Any]] = {
     "retention": {"days": 1000, "column": "purchases.day", "as_of": "2018-01-01"},
     "sensitive": [],
     "public_rows": {"source": "the research data 'The Complete Journey', published by 84.51°"},
+    "reliability": {"good": "0.1", "fair": "0.3"},
     "snapshot": {"id": "20261123T081500Z-5f2c", "created": "2026-11-23T08:15:00Z"},
 }
 KEY_REQUEST: Final[dict[str, Any]] = {"owner": "maria", "role": "analyst", "expires_in_days": 90}

@@ -46,7 +46,8 @@ def _print_accuracy(accuracy: Accuracy) -> None:
     print_table(_COLUMNS, rows)
     for bound in accuracy.bounds:
         out.print(
-            f"bound of {', '.join(bound.columns) or bound.kind}: {bound.l2_bound or 'its own at each release'} ({bound.bound_source})"
+            f"bound of {', '.join(bound.columns) or bound.kind}: "
+            f"{bound.l2_bound or 'its own at each release'} ({bound.bound_source})"
         )
     unmatched = [price for price in accuracy.prices if price.matched_share is not None and price.matched_share < 1]
     if unmatched:

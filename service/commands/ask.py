@@ -11,6 +11,7 @@ import typer
 from service.client import Client, Quote, connect, error_text
 from service.client_errors import KvittoError, QueryNotPrivateError
 from service.commands.screen import err, fail, out, print_table
+from service.readable import names
 
 Url = Annotated[str, typer.Option(envvar="KVITTO_URL", help="Address of the service.")]
 Key = Annotated[str, typer.Option(envvar="KVITTO_KEY", help="API key; better given in the environment than here.")]
@@ -42,13 +43,13 @@ def query_command(
     column: Column = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask a question; it is charged."""
+    """Ask a question; it is charged. Figures are shown as they should be read; --json has them as they are."""
     wanted = _wanted(error, column)
     result = _call(url, key, lambda client: client.query(sql, dataset=dataset, epsilon=epsilon, **wanted))
     if as_json:
         out.print_json(json.dumps(result.body))
         return
-    print_table([column["name"] for column in result.columns], result.rows)
+    print_table(names(result.columns), result.readable())
     err.print(f"query {result.id}, epsilon {result.cost['epsilon']} charged")
 
 

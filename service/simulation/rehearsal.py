@@ -15,6 +15,7 @@ import pyarrow as pa
 import sqlglot
 
 from budgets.privacy_loss import rho_of_epsilon
+from queries.answers import answer_columns, answer_rows
 from queries.errors import IllegalPlanError, PriceError, ReleaseFailedError
 from queries.options import options_of
 from queries.parse import DIALECT
@@ -22,7 +23,7 @@ from queries.plan import NANO
 from queries.planned import QueryPlan
 from queries.planner import plan
 from queries.policy import Policy
-from queries.postprocess import answer_columns, answer_rows, statement_tables
+from queries.postprocess import statement_tables
 from queries.schema import Schema
 from queries.worker_process import WorkerProcess
 from service.answering import check_purpose

@@ -15,13 +15,14 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from queries.answers import answer_columns, answer_rows
 from queries.engines.duckdb import DuckDBEngine, attach, connect
 from queries.options import options_of
 from queries.plan import Axis
 from queries.planned import QueryPlan
 from queries.planner import plan, price
 from queries.policy import load_policy
-from queries.postprocess import answer_columns, answer_rows, statement_tables
+from queries.postprocess import statement_tables
 from queries.release import release
 from queries.schema import Schema
 from queries.vault import SecretKeys, load_snapshot

@@ -18,6 +18,7 @@ from queries.policy import (
     PersonBudget,
     Policy,
     QueryLimits,
+    Reliability,
     Retention,
     SensitiveGroup,
     Table,
@@ -132,7 +133,7 @@ def test_a_sensitive_group_is_denied_coarsened_or_open_for_its_purposes(
 def test_every_entry_of_a_policy_is_documented() -> None:
     page = (Path(__file__).parents[2] / "docs" / "policy.md").read_text(encoding="utf-8")
     models = (Policy, Unit, Budget, QueryLimits, PersonBudget, Table, Column, Bound, Retention, SensitiveGroup)
-    entries = {entry for model in models for entry in model.model_fields}
+    entries = {entry for model in (*models, Reliability) for entry in model.model_fields}
     assert [entry for entry in sorted(entries) if not re.search(rf"\b{entry}\b", page)] == []
 
 

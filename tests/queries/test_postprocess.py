@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import math
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from queries.errors import PostprocessError
-from queries.intervals import CONFIDENCE
+from queries.answers import answer_rows
 from queries.plan import WEIGHT_ONE, Kind
 from queries.planned import PlannedNode
 from queries.postprocess import (
-    answer_columns,
-    answer_rows,
+    biased_measures,
     empty_table,
-    half_width,
     statement_tables,
 )
-from queries.rows import Output
-from tests.queries.retailer import planned
+from tests.queries.retailer import Retailer, Statement, planned
 
 
 def stored_table(node: PlannedNode, raw: pa.Table) -> pa.Table:
@@ -87,7 +80,7 @@ def test_keys_and_measures_are_called_as_the_statement_numbers_them() -> None:
     table = _shown(node, stored_table(node, _raw(node, [None, -1500, 7], [WEIGHT_ONE] * 3)))
     assert table.column("k0").to_pylist() == [None, Decimal("-1.500"), Decimal("0.007")]
     numbers = {measure.number for measure in node.measures}
-    assert set(table.column_names) == {"k0"} | {f"m{n}" for n in numbers} | {f"s{n}" for n in numbers}
+    assert set(table.column_names) == {"k0"} | {f"{kind}{n}" for n in numbers for kind in "mslhd"}
     for measure in node.measures:
         assert measure.standard_error is not None
         assert table.column(f"s{measure.number}").to_pylist() == [measure.standard_error.low] * 3
@@ -138,114 +131,65 @@ def test_the_empty_table_has_the_columns_of_a_full_one(sql: str) -> None:
     assert table.schema == full.schema
 
 
-OUTPUTS = (Output("age", "dimension"), Output("n", "estimate", "_se1"), Output("r", "derived"))
-TABLE = pa.table({"age": ["old", None], "n": [100, -4], "r": [0.5, None], "_se1": [10.0, 2.0]})
+def _cells(node: PlannedNode, noised: list[int], deviation: float, clipped: list[float] | None = None) -> pa.Table:
+    """The statement's table of cells in whole units, of a node without keys."""
+    unit = WEIGHT_ONE * 10 ** node.measures[0].scale
+    stored = {"m0": [cell * unit for cell in noised], "s0": [deviation * unit] * len(noised)}
+    return _shown(node, pa.table(stored | ({} if clipped is None else {"c0": [cell * unit for cell in clipped]})))
 
 
-def test_an_estimate_is_followed_by_its_bounds_and_its_standard_error() -> None:
-    assert answer_columns(OUTPUTS, TABLE) == [
-        {"name": "age", "type": "VARCHAR", "role": "dimension"},
-        {"name": "n", "type": "BIGINT", "role": "estimate", "confidence": CONFIDENCE},
-        {"name": "n_lower", "type": "DOUBLE", "role": "lower", "of": "n"},
-        {"name": "n_upper", "type": "DOUBLE", "role": "upper", "of": "n"},
-        {"name": "n_standard_error", "type": "DOUBLE", "role": "standard_error", "of": "n"},
-        {"name": "r", "type": "DOUBLE", "role": "derived"},
-    ]
-    first, second = answer_rows(OUTPUTS, TABLE)
-    assert list(first) == [str(column["name"]) for column in answer_columns(OUTPUTS, TABLE)]
-    assert first["n_lower"] == pytest.approx(100 - 1.959964 * 10)
-    assert first["n_upper"] == pytest.approx(100 + 1.959964 * 10)
-    assert (second["age"], second["n"], second["n_standard_error"], second["r"]) == (None, -4, 2.0, None)
+def test_what_is_presumed_clipped_widens_the_side_that_it_is_on() -> None:
+    node = _node("SELECT SUM(amount) AS s FROM lines")
+    table = _cells(node, [100, -100, 0], 5.0, [7.5, -2.5, 0.0])
+    assert table.column("l0").to_pylist() == [0.0, -2.5, 0.0]
+    assert table.column("h0").to_pylist() == [7.5, 0.0, 0.0]
 
 
-def test_hidden_columns_are_not_shown() -> None:
-    assert all(not name.startswith("_") for row in answer_rows(OUTPUTS, TABLE) for name in row)
-
-
-def test_an_interval_of_no_number_is_no_interval() -> None:
-    table = pa.table({"n": [None, 1.0, math.inf], "_se0": [1.0, math.nan, math.inf]})
-    rows = answer_rows((Output("n", "estimate", "_se0"),), table)
-    assert [row["n_lower"] for row in rows] == [None, None, None]
-    assert [row["n"] for row in rows] == [None, 1.0, None]
+def test_a_release_without_an_allowance_has_no_clipping_part() -> None:
+    table = _cells(_node("SELECT COUNT(*) AS n FROM lines"), [100], 5.0)
+    assert (table.column("l0").to_pylist(), table.column("h0").to_pylist()) == ([0.0], [0.0])
 
 
 @pytest.mark.parametrize(
-    ("values", "shown", "type_"),
+    ("sql", "nonnegative"),
     [
-        (pa.array([True, None]), [True, None], "BOOLEAN"),
-        (pa.array([Decimal("1.50")]), [1.5], "DECIMAL(3,2)"),
-        (pa.array([date(2026, 1, 31)]), ["2026-01-31"], "DATE"),
-        (pa.array([datetime(2026, 1, 31, 5)]), ["2026-01-31T05:00:00"], "TIMESTAMP"),  # noqa: DTZ001
-        (pa.array([math.nan, math.inf, -0.5]), [None, None, -0.5], "DOUBLE"),
-        (pa.array([Decimal(2**70)], pa.decimal128(38, 0)), [float(2**70)], "DECIMAL(38,0)"),
-        (pa.array(["å"]), ["å"], "VARCHAR"),
+        ("COUNT(*)", True),
+        ("COUNT(DISTINCT household_id)", True),
+        ("COUNT(DISTINCT note)", True),
+        ("SUM(pieces)", False),
+        ("SUM(amount)", False),
+        ("SUM(GREATEST(amount, 0))", True),
+        ("SUM(pieces + 5)", True),
+        ("SUM(amount, contribution_bounds_per_row => (0, 10))", True),
     ],
 )
-def test_every_value_is_one_that_json_can_carry(values: pa.Array, shown: list[object], type_: str) -> None:
-    outputs = (Output("x", "derived"),)
-    table = pa.table({"x": values})
-    rows = answer_rows(outputs, table)
-    assert [row["x"] for row in rows] == shown
-    assert answer_columns(outputs, table)[0]["type"] == type_
-    assert json.loads(json.dumps(rows, allow_nan=False)) == rows
+def test_a_measure_is_not_negative_where_no_row_adds_less_than_zero(sql: str, nonnegative: bool) -> None:  # noqa: FBT001
+    node = _node(f"SELECT {sql} AS x FROM lines")
+    assert [measure.nonnegative for measure in node.measures] == [nonnegative]
+    (shown, *_) = _cells(node, [-400, 1_000, 10_000, 100_000, 7], 100.0).column("d0").to_pylist()
+    assert shown == (0 if nonnegative else -400)
 
 
-@pytest.mark.parametrize(
-    ("sql", "shown"),
-    [
-        ("170141183460469231731687303715884105727::HUGEINT", 2.0**127),
-        ("18446744073709551615::UBIGINT", 2.0**64),
-        ("12::UTINYINT", 12),
-        ("TIME '12:30:00'", "12:30:00"),
-        ("TIMESTAMPTZ '2020-01-31 00:00:00+00'", "2020-01-31T00:00:00+00:00"),
-        ("'2020-01-31'::TIMESTAMP_S", "2020-01-31T00:00:00"),
-        ("DATE '0001-01-01'", "0001-01-01"),
-        ("'550e8400-e29b-41d4-a716-446655440000'::UUID", "550e8400-e29b-41d4-a716-446655440000"),
-        ("'{}'::JSON", "{}"),
-        ("'a'::ENUM('a', 'b')", "a"),
-        ("NULL", None),
-        ("'nan'::DOUBLE", None),
-        ("'-infinity'::FLOAT", None),
-    ],
-)
-def test_every_simple_type_of_the_engine_has_a_json_value(sql: str, shown: object) -> None:
-    table = duckdb.sql(f"SELECT {sql} AS x").to_arrow_table()
-    assert answer_columns((Output("x", "derived"),), table)[0]["name"] == "x"
-    assert answer_rows((Output("x", "derived"),), table) == [{"x": shown}]
-    assert json.loads(json.dumps(shown, allow_nan=False)) == shown
+def test_display_cells_have_the_type_of_their_measure_and_its_places() -> None:
+    table = _cells(_node("SELECT SUM(discount) AS s FROM lines"), [1234, 50_000, -9_000, 700], 0.02)
+    assert table.schema.field("d0").type == table.schema.field("m0").type
+    assert table.column("d0").to_pylist() == [Decimal(1234), Decimal(50_000), Decimal(-9_000), Decimal(700)]
 
 
-@pytest.mark.parametrize(
-    "sql",
-    [
-        *("'x'::BLOB", "'101'::BIT", "INTERVAL 3 MONTH", "TIMESTAMP '2020-01-01' - TIMESTAMP '2019-01-01'", "[1, 2]"),
-        *("{'a': 1}", "MAP {1: 2}", "'1'::VARINT", "[[1]]"),
-    ],
-)
-def test_a_type_that_json_has_no_value_for_is_refused_before_any_row(sql: str) -> None:
-    table = duckdb.sql(f"SELECT {sql} AS x").to_arrow_table()
-    with pytest.raises(PostprocessError, match=r"^x is of a type .* CAST it to VARCHAR"):
-        answer_columns((Output("x", "derived"),), table.schema.empty_table())
+def test_a_measure_that_is_mostly_noise_is_told_by_its_table_and_number() -> None:
+    node = _node("SELECT COUNT(*) AS n FROM lines")
+    stored = {"m0": [cell * WEIGHT_ONE for cell in (100, 104, 97, 99, 103)], "s0": [50.0 * WEIGHT_ONE] * 5}
+    tables = statement_tables((node,), {node.name: pa.table(stored)})
+    assert biased_measures(tables) == {("released_0", 0)}
+    assert len(set(tables["released_0"].column("d0").to_pylist())) == 1
+    certain = statement_tables((node,), {node.name: pa.table(stored | {"s0": [1.0 * WEIGHT_ONE] * 5})})
+    assert biased_measures(certain) == frozenset()
 
 
-@pytest.mark.parametrize(
-    "sql",
-    [
-        *("'infinity'::DATE", "'-infinity'::TIMESTAMP", "'infinity'::TIMESTAMPTZ", "DATE '9999-01-01' + 1000"),
-        *("'290000-01-01'::TIMESTAMP", "'0044-03-15 (BC)'::DATE"),
-    ],
-)
-def test_a_date_that_json_cannot_show_is_an_error_that_says_so(sql: str) -> None:
-    table = duckdb.sql(f"SELECT {sql} AS x").to_arrow_table()
-    with pytest.raises(PostprocessError, match="1 to 9999"):
-        answer_rows((Output("x", "derived"),), table)
-
-
-def test_a_bound_beyond_all_numbers_is_none() -> None:
-    table = pa.table({"n": [1.7e308], "_se0": [1e308]})
-    (row,) = answer_rows((Output("n", "estimate", "_se0"),), table)
-    assert (row["n"], row["n_upper"]) == (1.7e308, None)
-
-
-def test_half_the_width_is_that_of_the_normal_distribution() -> None:
-    assert half_width(1.0) == pytest.approx(1.959963984540054)
+def test_a_quantile_is_shown_to_its_own_accuracy_and_on_its_grid(retailer: Retailer) -> None:
+    plan = retailer.plan(Statement("", "SELECT product_id, MEDIAN(pieces) AS m FROM lines GROUP BY product_id"))
+    rows = answer_rows(plan.columns, retailer.released(plan))
+    shown = [row["m_display"] for row in rows if row["m_display"] is not None]
+    assert shown
+    assert all(isinstance(value, float) and value == int(value) for value in shown)
+    assert all(row["m_clipping_lower"] == row["m_clipping_upper"] == 0 for row in rows if row["m"] is not None)

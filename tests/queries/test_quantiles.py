@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from queries.answers import half_width
 from queries.emit import sql_of
 from queries.plan import INTEGER, Column, Listed, PublicKeys, Relation, Scan, Type
 from queries.plan import Kind as PlanKind
 from queries.planned import PlannedNode
-from queries.postprocess import half_width
 from queries.quantiles import (
     FAN_OUT,
     MOST_LEVELS,

@@ -130,10 +130,19 @@ ROLES = {
         "derived",
         "dimension",
     ],
+    "SELECT age, COUNT(*) AS n FROM customers GROUP BY age UNION ALL SELECT NULL, COUNT(*) FROM customers": [
+        "dimension",
+        "estimate",
+    ],
+    "SELECT age, COUNT(*) AS n FROM customers GROUP BY age UNION SELECT NULL, COUNT(*) FROM customers": [
+        "dimension",
+        "derived",
+    ],
     "SELECT city FROM stores UNION SELECT name FROM products": ["dimension"],
     "SELECT n FROM (SELECT COUNT(*) AS n FROM lines) AS t": ["estimate"],
     "SELECT DISTINCT n FROM (SELECT COUNT(*) AS n FROM lines) AS t": ["derived"],
-    "SELECT SUM(n) AS n FROM (SELECT COUNT(*) AS n FROM lines) AS t": ["derived"],
+    "SELECT SUM(n) AS n FROM (SELECT COUNT(*) AS n FROM lines) AS t": ["estimate"],
+    "SELECT MAX(n) AS n FROM (SELECT COUNT(*) AS n FROM lines) AS t": ["derived"],
 }
 
 

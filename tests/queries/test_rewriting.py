@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from queries.errors import QueryNotPrivateError
-from queries.rows import Output
+from queries.rows import Hidden, Output
 from tests.queries.retailer import planned
 
 RELEASED = """
@@ -20,6 +20,8 @@ def _answer(sql: str) -> list[tuple[object, ...]]:
     with duckdb.connect() as connection:
         connection.execute(RELEASED)
         connection.execute("ALTER TABLE released_0 ADD COLUMN s1 DOUBLE DEFAULT 1.0")
+        for column in ("l0", "h0", "l1", "h1", "d0", "d1"):
+            connection.execute(f"ALTER TABLE released_0 ADD COLUMN {column} DOUBLE DEFAULT 0")
         return connection.execute(planned(sql).sql).fetchall()
 
 
@@ -60,7 +62,7 @@ def test_a_mean_over_a_count_that_is_not_above_zero_is_null() -> None:
 
 
 def test_an_estimate_a_key_and_what_is_made_of_them_are_told_apart() -> None:
-    sql = "SELECT age, UPPER(age) AS u, 1 AS one, COUNT(*) AS n, COUNT(*) / 2 AS h, LN(COUNT(*)) AS r FROM customers"
+    sql = "SELECT age, UPPER(age) AS u, 1 AS one, COUNT(*) AS n, COUNT(*) / 2 AS h, COUNT(*) % 2 AS r FROM customers"
     assert _columns(f"{sql} GROUP BY age") == {
         "age": "dimension",
         "u": "dimension",
@@ -73,7 +75,8 @@ def test_an_estimate_a_key_and_what_is_made_of_them_are_told_apart() -> None:
 
 def test_an_estimate_carries_its_standard_error_in_a_hidden_column() -> None:
     plan = planned(BY_AGE)
-    assert plan.columns == (Output("age", "dimension"), Output("n", "estimate", "_se1"))
+    hidden = Hidden("_se1", "_lo1", "_hi1", "_d1", own=True)
+    assert plan.columns == (Output("age", "dimension"), Output("n", "estimate", hidden))
     assert {row[2] for row in _answer(BY_AGE)} == {2}
 
 

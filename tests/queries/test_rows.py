@@ -12,6 +12,7 @@ from sqlglot import exp
 from queries.errors import QueryNotPrivateError
 from queries.rows import (
     ROWS_LIMIT,
+    Hidden,
     Output,
     Rows,
     check_size,
@@ -24,12 +25,15 @@ from queries.rows import (
     visible,
 )
 
-AGE, COUNT = Output("age", "dimension"), Output("n", "estimate", "_se1")
+HIDDEN = Hidden("_se1", "_lo1", "_hi1", "_d1")
+AGE, COUNT = Output("age", "dimension"), Output("n", "estimate", HIDDEN)
 SOURCES = {"t": (AGE, COUNT), "u": (Output("age", "dimension"),)}
 
 
 def _rows() -> Rows:
-    tree = sqlglot.parse_one("SELECT 'old' AS age, 5 AS n, 2.0 AS _se1", dialect="duckdb")
+    tree = sqlglot.parse_one(
+        "SELECT 'old' AS age, 5 AS n, 2.0 AS _se1, 0 AS _lo1, 1 AS _hi1, 4 AS _d1", dialect="duckdb"
+    )
     assert isinstance(tree, exp.Query)
     return Rows(tree, (AGE, COUNT))
 
@@ -41,9 +45,16 @@ def _shown(tree: exp.Query) -> list[dict[str, object]]:
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def _projected(select: str, *, keep_errors: bool = True) -> tuple[list[str], tuple[Output, ...]]:
+def _followed(tree: exp.Expr, place: int) -> tuple[Hidden, list[exp.Expr]] | None:
+    """An estimate of whatever has an n in it."""
+    if tree.find(exp.Column) is None or tree.name != "n":
+        return None
+    return Hidden(f"_se{place}", "_lo", "_hi", "_d"), [exp.alias_(exp.Literal.number(1), f"_se{place}")]
+
+
+def _projected(select: str) -> tuple[list[str], tuple[Output, ...]]:
     trees = sqlglot.parse_one(f"SELECT {select}", dialect="duckdb").expressions
-    written, outputs = projections_of(trees, [name_of(tree) for tree in trees], SOURCES, keep_errors=keep_errors)
+    written, outputs = projections_of(trees, [name_of(tree) for tree in trees], SOURCES, _followed)
     return [tree.alias for tree in written], outputs
 
 
@@ -64,27 +75,19 @@ def test_hidden_columns_go_along_and_are_left_out_where_they_would_be_seen() -> 
 def test_renamed_rows_keep_their_errors_and_their_further_columns() -> None:
     rows = renamed(_rows(), ["a"])
     assert rows.columns == (Output("a", "dimension"), COUNT)
-    assert _shown(rows.tree) == [{"a": "old", "n": 5, "_se1": 2.0}]
+    assert _shown(rows.tree) == [{"a": "old", "n": 5, "_se1": 2.0, "_lo1": 0, "_hi1": 1, "_d1": 4}]
 
 
 def test_a_star_is_written_out_with_its_errors() -> None:
-    assert _projected("t.*") == (["age", "n", "_se1"], (AGE, COUNT))
+    names, (age, count) = _projected("t.*")
+    assert names == ["age", "n", "_se1"]
+    assert (age, count.role, count.hidden) == (AGE, "estimate", Hidden("_se1", "_lo", "_hi", "_d"))
 
 
-def test_an_estimate_that_is_passed_on_keeps_its_error_under_its_new_place() -> None:
-    assert _projected("n AS m, t.age") == (
-        ["m", "age", "_se0"],
-        (Output("m", "estimate", "_se0"), Output("age", "dimension")),
-    )
-
-
-@pytest.mark.parametrize("select", ["n + 1 AS m", "ABS(n) AS m"])
-def test_what_is_computed_of_an_estimate_is_derived(select: str) -> None:
-    assert _projected(select) == (["m"], (Output("m", "derived"),))
-
-
-def test_where_rows_are_mixed_an_estimate_loses_its_error() -> None:
-    assert _projected("n", keep_errors=False) == (["n"], (Output("n", "derived"),))
+def test_what_has_an_estimate_is_one_and_what_has_none_is_derived() -> None:
+    names, outputs = _projected("n AS m, t.age, n + 1 AS more")
+    assert names == ["m", "age", "more", "_se0"]
+    assert [output.role for output in outputs] == ["estimate", "dimension", "derived"]
 
 
 def test_a_column_of_two_tables_is_not_taken_for_that_of_one() -> None:

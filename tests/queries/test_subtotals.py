@@ -31,16 +31,26 @@ def test_totals_are_the_sums_of_the_noised_groups_and_their_errors_add_up_in_squ
             "m1": [s for *_, s in cells],
             "s0": [3.0, 3.0, 4.0],
             "s1": [1.0, 1.0, 1.0],
+            "l0": [0.0, 0.0, -2.0],
+            "h0": [5.0, 1.0, 0.0],
+            "l1": [0.0, 0.0, 0.0],
+            "h1": [0.0, 0.0, 0.0],
+            "d0": [0, 5, 5],
+            "d1": [10, 20, 0],
         }
     )
     with duckdb.connect() as connection:
         connection.register("released_0", released)
         rows = connection.execute(plan.sql).fetchall()
-    found = {row[:2]: row[2:] for row in rows}
+    names = ("n", "s", *(f"{kind}{place}" for place in (2, 3) for kind in ("_se", "_lo", "_hi", "_d")))
+    found = {row[:2]: dict(zip(names, row[2:], strict=True)) for row in rows}
     assert len(rows) == len(cells) + 3
-    assert found[("old", None)] == (5, 30, math.sqrt(18), math.sqrt(2))
-    assert found[(None, None)] == (10, 29, math.sqrt(34), math.sqrt(3))
-    assert found[("young", 1)] == (5, -1, 4.0, 1.0)
+    errors = {keys: (row["n"], row["s"], row["_se2"], row["_se3"]) for keys, row in found.items()}
+    assert errors["old", None] == (5, 30, math.sqrt(18), math.sqrt(2))
+    assert errors[None, None] == (10, 29, math.sqrt(34), math.sqrt(3))
+    assert errors["young", 1] == (5, -1, 4.0, 1.0)
+    total = found[None, None]
+    assert (total["_lo2"], total["_hi2"], total["_d2"], total["_d3"]) == (-2.0, 6.0, 10, 30)
 
 
 @pytest.mark.parametrize("groups", ["ROLLUP (age)", "CUBE (age, members)", "GROUPING SETS ((age), ())"])

@@ -15,6 +15,7 @@ import pytest
 from budgets.errors import BudgetExhaustedError, TooManyFailuresError
 from budgets.ledger import Claim, Ledger, Outcome, Reservation, StoredRelease
 from queries.errors import PostprocessError, PriceError, QueryNotPrivateError, ReleaseFailedError
+from queries.rows import BESIDE
 from queries.targets import Target
 from queries.vault import SecretKeys, load_snapshot
 from queries.worker_process import WorkerProcess
@@ -123,7 +124,7 @@ def test_an_answer_is_reserved_begun_and_settled_in_this_order_and_charged_as_it
     assert answered.touched_private_rows
     assert world.spent() - before == Fraction(body["receipt"]["charged"]["rho"]) * 10**9
     assert body["cost"]["rho"] == body["receipt"]["charged"]["rho"]
-    assert {"department", "n", "n_lower", "n_upper", "n_standard_error"} == set(body["rows"][0])
+    assert {"department", "n", *(f"n_{name}" for name in BESIDE)} == set(body["rows"][0])
 
 
 def test_a_repeat_is_free_and_says_where_it_was_bought(world: World) -> None:

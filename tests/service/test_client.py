@@ -16,7 +16,7 @@ from queries.targets import Target
 from service import client_errors
 from service.api import examples
 from service.app import create_app, open_api_keys, open_ledger
-from service.client import Client, Quote, connect, error_text
+from service.client import Client, Quote, Result, connect, error_text
 from service.problems import PROBLEM_TYPES
 from service.settings import Settings
 from tests.service.fakes import ROWS, FakeAnswering, FakeCatalogue
@@ -46,6 +46,9 @@ def live(settings: Settings, logs: io.StringIO) -> Iterator[Live]:
         yield Live(url, answering, client, overseer)
 
 
+GREY = {"lines": 12, "lines_lower": -18, "lines_upper": 42, "lines_reliability": "poor"}
+
+
 def test_an_answer_comes_as_rows_arrow_and_pandas(live: Live) -> None:
     result = live.client.query(SQL, epsilon=0.1, dataset="shop")
     assert result.rows == ROWS
@@ -53,6 +56,8 @@ def test_an_answer_comes_as_rows_arrow_and_pandas(live: Live) -> None:
     frame = result.to_pandas()
     assert list(frame.columns) == ["department", "lines", "lines_lower"]
     assert frame["lines"].iloc[0] == 12
+    assert frame.attrs["columns"] == result.columns
+    assert [row["lines"] for row in result.readable()] == ["12 (no interval)", "-3 (no interval)", ""]
     assert result.cost["epsilon"] == "0.1"
     assert result.receipt["query"] == result.id
     assert live.client.result(result.id) == result
@@ -63,6 +68,11 @@ def test_a_notebook_shows_a_table_that_runs_nothing(live: Live) -> None:
     html = live.client.query(SQL, dataset="shop")._repr_html_()
     assert html.startswith("<table>")
     assert "=cmd()" in html
+    assert "gray" not in html
+    poor = {"name": "lines_reliability", "type": "VARCHAR", "role": "reliability", "of": "lines"}
+    body = {**live.client.query(SQL, dataset="shop").body, "rows": [{"department": "<b>", **GREY}]}
+    body["columns"] = [*body["columns"], poor]
+    assert '<td style="color: gray">12 ± 30 (poor)</td>' in Result(body)._repr_html_()
     body = {**live.client.query(SQL, dataset="shop").body, "rows": [{"department": "<script>"}]}
     assert "<script>" not in type(live.client.query(SQL, dataset="shop"))(body)._repr_html_()
 

@@ -368,7 +368,7 @@ SELECT COUNT(*) AS n FROM lines WHERE amount > ALL (SELECT amount FROM lines)
 WITH a AS (SELECT note || note AS x FROM lines), b AS (SELECT x || x || x || x || x || x || x || x AS x FROM a), c AS (SELECT x || x || x || x || x || x || x || x AS x FROM b), d AS (SELECT x || x || x || x || x || x || x || x AS x FROM c), e AS (SELECT x || x || x || x || x || x || x || x AS x FROM d), f AS (SELECT x || x || x || x || x || x || x || x AS x FROM e) SELECT COUNT(x) AS n FROM f
 
 -- name: CTEs that join themselves
--- expect: too-complex 1:290 hint
+-- expect: too-complex 1:338 hint
 WITH a AS (SELECT * FROM products), b AS (SELECT s.product_id FROM a AS s, a AS t), c AS (SELECT s.product_id FROM b AS s, b AS t), d AS (SELECT s.product_id FROM c AS s, c AS t), e AS (SELECT s.product_id FROM d AS s, d AS t), f AS (SELECT s.product_id FROM e AS s, e AS t), g AS (SELECT s.product_id FROM f AS s, f AS t), h AS (SELECT s.product_id FROM g AS s, g AS t), i AS (SELECT s.product_id FROM h AS s, h AS t) SELECT COUNT(*) AS n FROM i, lines
 
 -- name: a limit beyond all rows
