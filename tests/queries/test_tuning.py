@@ -1,0 +1,87 @@
+"""Bounds follow from noised figures as they should: where contributions lie, how groups differ, what was lost."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from queries import tuning
+from queries.engine import FIRST_NORM, NORMS
+
+BIN = 4 * tuning.OCTAVES_A_BIN
+exponents = st.integers(FIRST_NORM + BIN, FIRST_NORM + NORMS - 3 * BIN)
+
+
+def _counts(exponent: int, units: int) -> tuning.Floats:
+    """Counts by coarse bin of units whose norms are all 2**(exponent/4)."""
+    counts = np.zeros(tuning.LOCATING)
+    counts[(exponent - 1 - FIRST_NORM) // BIN] = units
+    return counts
+
+
+@settings(max_examples=100, deadline=None)
+@given(exponent=exponents, units=st.integers(100, 10**6))
+def test_contributions_are_located_within_a_bin(exponent: int, units: int) -> None:
+    found = tuning.located(_counts(exponent, units), 1.0)
+    assert found is not None
+    assert abs(found - exponent) <= BIN + 8  # the bound is expected two octaves above the middle
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_noise_alone_locates_nothing_as_a_rule(seed: int) -> None:
+    noise = np.random.default_rng(seed)
+    found = [tuning.located(noise.normal(0, 7.0, tuning.LOCATING), 7.0) for _ in range(40)]
+    assert sum(each is not None for each in found) <= 4
+
+
+def test_the_prior_peaks_where_the_bound_is_expected_and_pays_for_noise_above() -> None:
+    prior = tuning.log_prior(40.0, FIRST_NORM + NORMS)
+    place = 40 - FIRST_NORM
+    assert int(prior.argmax()) == place
+    assert prior[place + 8] - prior[place] == pytest.approx(-4 * math.log(4))  # two octaves
+    assert prior[place - 8] - prior[place] == pytest.approx(-2 * math.log(4))
+    assert len(tuning.log_prior(40.0, 50)) == 50 - FIRST_NORM + 1
+
+
+@settings(max_examples=100, deadline=None)
+@given(groups=st.integers(1, 10**6), rho_nano=st.integers(1, 10**10))
+def test_more_units_are_clipped_the_more_noise_there_is(groups: int, rho_nano: int) -> None:
+    wanted = tuning.wanted_above(groups, rho_nano)
+    assert wanted <= tuning.wanted_above(4 * groups, rho_nano) <= 2 * wanted + 1
+    assert tuning.wanted_above(groups, 4 * rho_nano) <= wanted
+
+
+def test_large_groups_get_larger_bounds_and_noise_gets_the_smallest() -> None:
+    rough = np.array([-900.0, 0.5, 1.0, 256.0, 65_536.0, 1e30])
+    steps = list(tuning.steps_of(rough, 1.0))
+    assert steps[1] == steps[2] == 0
+    assert steps[3:] == [12, 24, 24]  # the power 0.375 of 2**8 is 2**3: 12 quarters; then the most
+    assert steps[0] == round(4 * 0.375 * math.log2(900))
+
+
+def test_if_units_are_like_the_sums_the_expected_bound_lets_as_many_through() -> None:
+    """Units that are all alike: the norm in scaled cells is to the plain one as it is for the sums."""
+    rough = np.array([1_000.0, 10.0, 300.0, 1.0])
+    steps = tuning.steps_of(rough, 1.0)
+    scaled = np.linalg.norm(rough / tuning.scales_of(steps)) / np.linalg.norm(rough)
+    assert tuning.expected_exponent(60, rough, steps) == pytest.approx(60 + 4 * math.log2(1.5 * scaled))
+    assert tuning.expected_exponent(60, np.zeros(4), bytes(4)) == 60
+
+
+def test_a_cap_is_what_a_unit_at_the_bound_has_in_all() -> None:
+    assert tuning.cap_of(np.array([30.0, 40.0]), np.array([10.0, 10.0])) == pytest.approx(14)  # (6, 8) has a norm of 10
+    assert tuning.cap_of(np.zeros(3), np.array([1.0, 5.0, 2.0])) == 5
+
+
+def test_what_was_lost_is_shared_out_twice_at_its_upper_limit() -> None:
+    sums = np.array([60.0, -30.0, 10.0])
+    found = tuning.allowances(sums, lost=5.0, deviation=2.0)
+    assert found == pytest.approx(2 * (5 + 1.645 * 2) / 100 * sums)
+    assert tuning.allowances(sums, lost=-50.0, deviation=0.0) == pytest.approx(np.zeros(3))
+
+
+def test_a_loss_as_large_as_the_sums_leaves_the_truth_open() -> None:
+    assert tuning.allowances(np.array([5.0, -1.0]), lost=6.0, deviation=0.0).tolist() == [math.inf, -math.inf]
