@@ -132,7 +132,7 @@ def error_text(column: Mapping[str, Any]) -> str:
         return str(column["unknown"]).replace("-", " ")
     if largest is None:
         return f"± {width:,.6g} and more in subtotals"
-    return f"± {width:,.6g}" + (f", ± {largest:,.6g} at most in subtotals" if largest > width else "")
+    return f"± {width:,.6g}" + (f" to ± {largest:,.6g}, by group" if largest > width else "")
 
 
 class Client:

@@ -67,7 +67,7 @@ class QuotedColumn(Closed):
         description="Of the noise, in every row; of the finest groups beside subtotals."
     )
     interval_half_width: float | None
-    largest_interval_half_width: float | None = Field(description="The same, but that of the largest subtotal.")
+    largest_interval_half_width: float | None = Field(description="The same, but that of the row with most noise.")
     unknown: Reason | None = Field(description="Why an estimate's error is not known beforehand.")
 
 

@@ -107,7 +107,7 @@ def _print_quote(quote: Quote) -> None:
 def _bound(measure: dict[str, Any]) -> dict[str, str]:
     return {
         "columns": ", ".join(measure["columns"]) or measure["kind"],
-        "bound": measure["l2_bound"],
+        "bound": measure["l2_bound"] or "to be chosen",
         "from": measure["bound_source"],
         "clips": measure["clipping"]["explanation"],
     }

@@ -66,9 +66,9 @@ class Diary:
 class World:
     """An answering over the retailer, with its diary."""
 
-    def __init__(self, directory: Path, sources: dict[str, str]) -> None:
+    def __init__(self, directory: Path, sources: dict[str, str], policy: str = POLICY) -> None:
         self.settings = Settings(data_dir=directory, response_grid_ms=0)
-        load_snapshot(self.settings.vault_root, POLICY, sources, SecretKeys.open(self.settings.keys_dir))
+        load_snapshot(self.settings.vault_root, policy, sources, SecretKeys.open(self.settings.keys_dir))
         self.ledger = open_ledger(self.settings)
         catalogue = VaultCatalogue(self.settings.vault_root)
         snapshot = catalogue.snapshot("retailer")
@@ -442,3 +442,75 @@ def test_a_question_in_googles_words_is_answered_and_is_free_in_others(world: Wo
         )
     )
     assert second["cost"] == {**second["cost"], "rho": "0", "reused_from": first["id"]}
+
+
+LENGTHS = "SELECT store_id, SUM(LENGTH(note)) AS s FROM lines WHERE pieces <> {} GROUP BY store_id"
+CHOSEN = "chosen from the data, at a part of the price"
+
+
+def _measure(found: Any) -> Any:
+    (release,) = found["releases"]
+    (measure,) = release["measures"]
+    return measure
+
+
+def test_a_question_without_a_declared_bound_is_answered_and_tells_its_bound(world: World) -> None:
+    sql = LENGTHS.format(51)
+    quote = world.answering.quote(ANALYST, world.request(sql)).model_dump()
+    assert _measure(quote)["l2_bound"] is None
+    assert _measure(quote)["bound_source"] == CHOSEN
+    (column,) = (column for column in quote["columns"] if column["name"] == "s")
+    assert (column["standard_error"], column["unknown"]) == (None, "bound-not-chosen")
+    answer = document(world.answer(sql))
+    told = _measure(answer["receipt"])
+    assert float(Fraction(told["l2_bound"])) > 0
+    errors = [row["s_standard_error"] for row in answer["rows"]]
+    assert (told["standard_error"], told["largest_standard_error"]) == pytest.approx((min(errors), max(errors)))
+    for row in answer["rows"]:  # so few households may have lost more than is left: then one end is open
+        assert row["s_lower"] is None or row["s_lower"] <= row["s"]
+        assert row["s_upper"] is None or row["s"] <= row["s_upper"]
+
+
+def test_from_then_on_the_error_is_known_and_smaller_at_the_same_price(world: World) -> None:
+    sql = LENGTHS.format(52)
+    first = document(world.answer(sql))
+    again = world.request(sql, reuse="never")
+    quote = world.answering.quote(ANALYST, again).model_dump()
+    assert _measure(quote)["bound_source"] == "chosen at an earlier release, used again at no price"
+    second = document(world.answer(sql, reuse="never"))
+    assert second["cost"]["rho"] == first["cost"]["rho"]
+    (column,) = (column for column in quote["columns"] if column["name"] == "s")
+    errors = [row["s_standard_error"] for row in second["rows"]]
+    assert column["standard_error"] == pytest.approx(min(errors), rel=1e-6)
+    assert max(errors) < max(row["s_standard_error"] for row in first["rows"])
+    assert _measure(second["receipt"])["l2_bound"] == _measure(first["receipt"])["l2_bound"]
+
+
+def test_a_target_needs_a_bound_that_is_known(world: World) -> None:
+    sql = LENGTHS.format(53)
+    target = Target(Fraction(10**6), column="s")
+    with pytest.raises(QueryNotPrivateError) as refused:
+        world.answering.quote(ANALYST, world.request(sql, epsilon=None, target=target))
+    assert refused.value.code == "target-not-plain"
+    bought = document(world.answer(sql))
+    largest = max(row["s_standard_error"] for row in bought["rows"])
+    target = Target(Fraction(largest) * 3, column="s")
+    quote = world.answering.quote(ANALYST, world.request(sql, epsilon=None, target=target, reuse="never"))
+    assert quote.target is not None
+    assert quote.target.interval_half_width is not None
+    assert quote.target.interval_half_width <= largest * 3 * (1 + 1e-9)
+
+
+def test_a_policy_may_want_bounds_to_be_chosen_anew(tmp_path: Path) -> None:
+    (tmp_path / "sources").mkdir()
+    sources = Retailer(tmp_path / "sources")
+    policy = POLICY.replace("max_epsilon: 2", "max_epsilon: 2, keep_bounds_days: 0")
+    world = World(tmp_path / "answering", {t: str(p) for t, p in sources.paths.items()}, policy)
+    sources.close()
+    try:
+        document(world.answer(LENGTHS.format(60)))
+        quote = world.answering.quote(ANALYST, world.request(LENGTHS.format(60), reuse="never")).model_dump()
+        assert _measure(quote)["bound_source"] == CHOSEN
+    finally:
+        world.answering.close()
+        world.ledger.close()

@@ -108,7 +108,7 @@ def test_a_target_is_sent_and_a_quote_shows_itself_as_a_table_that_runs_nothing(
     ("members", "text"),
     [
         ({}, "± 50,000"),
-        ({"largest_interval_half_width": 123456.7}, "± 50,000, ± 123,457 at most in subtotals"),
+        ({"largest_interval_half_width": 123456.7}, "± 50,000 to ± 123,457, by group"),
         ({"largest_interval_half_width": None}, "± 50,000 and more in subtotals"),
         ({"interval_half_width": None, "unknown": "depends-on-data"}, "depends on data"),
     ],
