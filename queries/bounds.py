@@ -35,6 +35,7 @@ _ONE_ROW = ContributionBound(Fraction(1), "one row a unit", certain=True)
 _EQUAL_UNITS = ContributionBound(Fraction(1), "default: all units count about equally")
 _MOST_VALUES = ContributionBound(Fraction(20), "default")
 _SOME_ROWS = ContributionBound(Fraction(100), "some rows", declared=False)
+_MANY_ROWS = 1_000
 _SOME_GROUPS = 100
 _FEW_GROUPS = 4  # in which a unit's norm is at most 2: nothing is gained by a choice
 
@@ -62,7 +63,8 @@ def _one_value(largest: float, scale: int) -> ContributionBound:
     """A guess: the largest value that a row may have, if that is known."""
     known = math.isfinite(largest) and largest >= 1
     value = Fraction(str(largest)) / 10**scale if known else Fraction(1)
-    return ContributionBound(value, "the largest value of a row" if known else "one", declared=False)
+    source = "the largest value of a row" if known else "one"
+    return ContributionBound(value, source, declared=False, room=_MANY_ROWS)
 
 
 @dataclass(frozen=True, slots=True)

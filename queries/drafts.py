@@ -22,6 +22,7 @@ from queries.options import Options
 from queries.parts import Part, Range, range_of, tree_part, values_part
 from queries.plan import (
     GROUPS_LIMIT,
+    NANO,
     VALUE_LIMIT,
     WEIGHT_ONE,
     Aggregation,
@@ -51,6 +52,7 @@ CHOSEN = "chosen from the data, at a part of the price"
 # bounding takes. The sums have the rest.
 _LOCATING, _CHOOSING, _CHOOSING_ONCE, _ROUGH, _LOST = 30, 25, 60, 100, 100
 _THOUSAND = 1_000
+_FAR = 1 << 15  # twice the square of the deviations of noise for which sums keep room
 _MANY_GROUPS = 16  # from here on bounds differ from group to group
 TOO_SMALL = "This price is too small for so many results."
 _ANY_ROW = (-VALUE_LIMIT, VALUE_LIMIT)
@@ -72,7 +74,9 @@ class Draft:
         self._top: int | None = None
         self._top = self._top_keys()
         self._sources: dict[int, str] = {}  # of the bounds, by measure
-        self._guessed: set[int] = set()  # the measures whose bound is only where a choice starts from
+        self._guessed: dict[
+            int, int
+        ] = {}  # the measures whose bound is where a choice starts from, with the room for it
         self._measures: dict[int, Measure] = {}
         for number, asked in enumerate(node.measures):
             if asked.additive:
@@ -274,9 +278,9 @@ class Draft:
 
     def _block(self, numbers: tuple[int, ...], rho_nano: int) -> Block:
         """The block of these measures, at this price; its bounds are chosen if one of them is not declared."""
-        width, chosen = len(numbers), not self._guessed.isdisjoint(numbers)
-        measures = tuple(self._scaled(self._measures[number], 1 if chosen else width) for number in numbers)
+        width, chosen = len(numbers), any(number in self._guessed for number in numbers)
         if not chosen:
+            measures = tuple(self._scaled(self._measures[number], width) for number in numbers)
             return Block(measures, rho_nano, self._max_groups())
         for number in numbers:
             self._sources[number] = CHOSEN
@@ -286,7 +290,16 @@ class Draft:
         many = self._groups is None or self._groups >= _MANY_GROUPS
         choosing, rough = (_CHOOSING, _ROUGH) if many else (_CHOOSING_ONCE, 0)
         tuning = Tuning(*(part * thousandths // _THOUSAND for thousandths in (_LOCATING, choosing, rough)))
-        return Block(measures, rho_nano - width * tuning.rho_nano, self._max_groups(), tuning)
+        # A start need not fit beside the noise of these sums; the bounds that are chosen will.
+        room = (1 << 62) // (WEIGHT_ONE * (self._schema.policy.max_units + math.isqrt(_FAR * NANO // part) + 1))
+        starts = tuple(self._start(number, room) for number in numbers)
+        return Block(starts, rho_nano - width * tuning.rho_nano, self._max_groups(), tuning)
+
+    def _start(self, number: int, room: int) -> Measure:
+        """The measure with the bound that a choice starts from, and with places that leave room for a larger one."""
+        measure, larger = self._measures[number], self._guessed.get(number, 1)
+        wide = fitted(replace(measure, l2_bound=measure.l2_bound * larger), self._schema.policy.max_units)
+        return replace(wide, l2_bound=max(1, min(wide.l2_bound // larger, room)))
 
     def _scaled(self, measure: Measure, width: int) -> Measure:
         """The measure with its bound widened by √width: the noise of a part of ρ each, one joint clip for all."""
@@ -309,7 +322,7 @@ class Draft:
         found = declared if given.l2 is None else ContributionBound(given.l2, STATED)
         self._sources[number] = found.source
         if not found.declared:
-            self._guessed.add(number)
+            self._guessed[number] = found.room
         return self._checked(asked, max(1, math.ceil(found.l2 * unit)), rows, None)
 
     def _declared(self, asked: Asked) -> ContributionBound:

@@ -42,13 +42,15 @@ class ContributionBound:
     """An L2 bound in display units, and in words where it comes from.
 
     `declared` is one that follows from what the policy states for just this; others are only a first guess. No unit is
-    above one that is `certain`.
+    above one that is `certain`. A guess of a small part of what a unit may have, such as one row, leaves `room` for
+    bounds that are so many times as large.
     """
 
     l2: Fraction
     source: str
     declared: bool = True
     certain: bool = False
+    room: int = 1
 
     def times(self, factor: Fraction) -> ContributionBound:
         """Of values that are all as many times as large."""

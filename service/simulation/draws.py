@@ -97,8 +97,11 @@ class Draws:
         rows = [row for row in answer if self.shown.key(row) in self._places]
         group = np.array([self._places[self.shown.key(row)] for row in rows], np.int32)
         for name in self.shown.estimates:
-            columns = (_numbers(row.get(each) for row in rows) for each in (name, f"{name}_lower", f"{name}_upper"))
-            self._drawn[name].append(_Column(group, self._true[name][group], *columns))
+            estimates, *ends = (
+                _numbers(row.get(each) for row in rows) for each in (name, f"{name}_lower", f"{name}_upper")
+            )
+            low, high = _open_ends(*ends)
+            self._drawn[name].append(_Column(group, self._true[name][group], estimates, low, high))
         self.counts.append(len(answer))
         self._matched += len(rows)
 
@@ -136,6 +139,14 @@ def truth_of(shown: Shown, rows: Sequence[Row]) -> dict[Key, Row]:
     """The true rows by key, without those that their key does not tell apart."""
     times = Counter(shown.key(row) for row in rows)
     return {key: row for row in rows if times[key := shown.key(row)] == 1}
+
+
+def _open_ends(low: Floats, high: Floats) -> tuple[Floats, Floats]:
+    """The ends of intervals, infinite where only one is not told; where neither is, there is no interval."""
+    none = np.isnan(low) & np.isnan(high)
+    opened = (np.where(np.isnan(end) & ~none, far, end) for end, far in ((low, -np.inf), (high, np.inf)))
+    lows, highs = opened
+    return lows, highs
 
 
 def _bias_share(column: _Column) -> float:

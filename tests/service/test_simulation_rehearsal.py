@@ -91,7 +91,8 @@ def test_clipping_is_seen_as_bias(ground: Ground, engine: DatasetEngine) -> None
     (tight,) = asked(ground, engine, BY_STORE, "10", options={"l2_bound": {"n": Fraction(5)}})
     found = tight.draws.errors("n")
     assert found.clipping_share > 0.95
-    assert found.coverage < 0.1
+    assert found.coverage > 0.9  # the intervals make room for what was clipped
+    assert found.narrow == (0.0, 0.0)
     assert found.relative_median > 0.5
     column = tight.draws.column("n")
     assert (column.estimates < column.true / 2).all()

@@ -112,12 +112,17 @@ def seen(service: Service, dataset: str, sql: str, members: Mapping[str, object]
     return {
         "status": response.status_code,
         "headers": sorted((n, v) for n, v in response.headers.items() if n not in _BY_CHANCE_IN_HEADERS),
-        "body": {name: value for name, value in body.items() if name not in _BY_CHANCE},
+        "body": {name: value for name, value in body.items() if name not in _BY_CHANCE} | {"columns": _columns(body)},
         "shape": [sorted(row) for row in body.get("rows", [])],
         "keys": [sorted((k, v) for k, v in row.items() if k in {"store_id", "age"}) for row in body.get("rows", [])],
         "releases": body.get("receipt", body).get("releases"),
         "charge": charged.rho_nano,
     }
+
+
+def _columns(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The columns, but for whether display values were shrunk: that follows from the noised figures."""
+    return [{name: value for name, value in each.items() if name != "biased"} for each in body.get("columns", [])]
 
 
 @pytest.mark.parametrize(("sql", "members"), [r[1:] for r in REQUESTS], ids=[r[0] for r in REQUESTS])
