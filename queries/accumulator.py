@@ -56,18 +56,20 @@ class Accumulates(Protocol):
 
 
 class Kept:
-    """Whether sums by unit are kept: as long as there is room for those of all threads, in bytes."""
+    """Whether sums by unit are kept: as long as there is room for those of all threads, in bytes.
+
+    Once there is none it stays so: a thread has dropped its sums then, and the others' are not those of all units.
+    """
 
     def __init__(self, room: int) -> None:
         self._room = room
-
-    @property
-    def fits(self) -> bool:
-        return self._room >= 0
+        self.fits = True
 
     def take(self, size: int) -> bool:
         """Whether so many bytes more may be kept."""
         self._room -= size
+        if self._room < 0:
+            self.fits = False
         return self.fits
 
 

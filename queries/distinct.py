@@ -4,6 +4,9 @@ A unit keeps pairs in an order drawn from its own content, and passes over each 
 numbers of pairs a group above the bound. So what it keeps depends on its own rows alone, and it changes the counts by
 a vector of at most that norm (`plan.Aggregation`). Draws that differ between units make them keep different pairs, so
 together they keep more of all that there are.
+
+Pairs are told apart by themselves, not by their hashes: rows can be made such that two pairs have one hash, and what a
+unit keeps must not depend on the order of its rows even then.
 """
 
 from __future__ import annotations
@@ -83,23 +86,22 @@ class DistinctAccumulator:
 @compiled("i8(i4[::1], i8[::1], i8, i4[::1], i8[::1])")
 def _keep_unit(groups: Numbers, values: Integers, squared_bound: int, counts: Numbers, kept: Integers) -> int:
     """How many of one unit's rows it keeps, one for each pair; their places come into `kept`."""
-    words = np.empty(len(groups), np.uint64)
-    for row in range(len(groups)):
-        words[row] = mixed(mixed(np.uint64(groups[row])) ^ np.uint64(values[row]))
-    order = np.argsort(words)
-    content, pairs = np.uint64(0), 0
-    for row in order:  # pairs that are alike lie side by side
+    order = np.argsort(values)
+    order = order[np.argsort(groups[order], kind="mergesort")]  # stable: pairs that are alike lie side by side
+    words, content, pairs = np.empty(len(groups), np.uint64), np.uint64(0), 0
+    for row in order:
         last = order[pairs - 1]
         if pairs == 0 or groups[row] != groups[last] or values[row] != values[last]:
-            content += mixed(words[row])
+            words[pairs] = mixed(mixed(np.uint64(groups[row])) ^ np.uint64(values[row]))
+            content += mixed(words[pairs])
             order[pairs] = row
             pairs += 1
     content = mixed(content)
     draws = np.empty(pairs, np.uint64)
     for place in range(pairs):
-        draws[place] = mixed(words[order[place]] ^ content)
+        draws[place] = mixed(words[place] ^ content)
     squared, size = np.int64(0), 0
-    for place in np.argsort(draws):
+    for place in np.argsort(draws):  # what two pairs of one draw get is decided by their places alone
         group = np.uintp(groups[order[place]])
         more = 2 * np.int64(counts[group]) + 1  # (n + 1)² - n²
         if squared + more <= squared_bound:

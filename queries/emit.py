@@ -216,7 +216,7 @@ def _literal(literal: Literal) -> str:
     if isinstance(value, float):
         if not isfinite(value):
             raise IllegalPlanError("a number that is not finite")
-        return f"CAST('{value!r}' AS DOUBLE)"
+        return f"CAST('{value + 0.0!r}' AS DOUBLE)"  # never -0.0: see scalar_sql.py
     if "\0" in value:
         raise IllegalPlanError("a NUL character in a text")
     text = "'" + value.replace("'", "''") + "'"

@@ -3,6 +3,10 @@
 Every form is total: it gives a value or NULL and never an error, because an error would be an output that depends on
 private rows. Integers are computed in HUGEINT, where no single operation on 64-bit operands can overflow, and come back
 through TRY_CAST. There is no function here that can read, wait, see another row, or differ between two runs.
+
+What is equal to the engine must be the same to everybody: of rows that it takes for equal any may come first, and of
+keys any may stand for all. So no DOUBLE is -0.0, which equals 0.0, and none becomes a text, which would tell NaNs
+apart.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ from datetime import date
 
 from queries.errors import IllegalPlanError
 from queries.function_names import Function
-from queries.plan import Call, Literal
+from queries.plan import Call, Kind, Literal
 
 Form = Callable[[Call, list[str]], str]
 _MOST_DAYS = 1_000_000
@@ -30,11 +34,11 @@ def _function(name: str, result: str | None = None) -> Form:
 
 
 def _arithmetic(operator: str) -> Form:
-    """Exact numbers through HUGEINT, where a product is 2**126 at the most; DOUBLE is IEEE: inf, no error."""
+    """Exact numbers through HUGEINT, where a product is 2**126 at the most; DOUBLE is IEEE: inf, no error, no -0.0."""
 
     def form(call: Call, a: list[str]) -> str:
         if not call.type.exact:
-            return f"({a[0]} {operator} {a[1]})"
+            return f"({a[0]} {operator} {a[1]} + 0.0)"
         return f"TRY_CAST(CAST({a[0]} AS HUGEINT) {operator} CAST({a[1]} AS HUGEINT) AS BIGINT)"
 
     return form
@@ -47,7 +51,7 @@ def _divided(operator: str) -> Form:
 def _unary(form: str) -> Form:
     def emit(call: Call, a: list[str]) -> str:
         if not call.type.exact:
-            return form.format(a[0])
+            return f"({form.format(a[0])} + 0.0)"
         return f"TRY_CAST({form.format(f'CAST({a[0]} AS HUGEINT)')} AS BIGINT)"
 
     return emit
@@ -73,6 +77,15 @@ def _case(_: Call, a: list[str]) -> str:
 
 def _to_double(call: Call, a: list[str]) -> str:
     return f"(CAST({a[0]} AS DOUBLE) / {10 ** call.arguments[0].type.scale})"
+
+
+def _text(form: Form) -> Form:
+    def emit(call: Call, a: list[str]) -> str:
+        if any(argument.type.kind is Kind.DOUBLE for argument in call.arguments):
+            raise IllegalPlanError("a text of an inexact number")
+        return form(call, a)
+
+    return emit
 
 
 def _truncated(unit: str) -> Form:
@@ -112,7 +125,7 @@ FORMS: dict[Function, Form] = {
     Function.MULTIPLY: _arithmetic("*"),
     Function.NEGATE: _unary("(-{})"),
     Function.ABSOLUTE: _unary("abs({})"),
-    Function.DIVIDE: lambda _, a: f"({a[0]} / NULLIF({a[1]}, 0))",
+    Function.DIVIDE: lambda _, a: f"({a[0]} / NULLIF({a[1]}, 0) + 0.0)",
     Function.INTEGER_DIVIDE: _divided("//"),
     Function.MODULO: _divided("%"),
     Function.LEAST: _extreme("least"),
@@ -120,13 +133,13 @@ FORMS: dict[Function, Form] = {
     Function.RESCALE: _rescale,
     Function.TO_DOUBLE: _to_double,
     Function.FROM_DOUBLE: lambda call, a: f"TRY_CAST(round({a[0]} * {10**call.type.scale}) AS BIGINT)",
-    Function.TO_VARCHAR: lambda _, a: f"CAST({a[0]} AS VARCHAR)",
+    Function.TO_VARCHAR: _text(lambda _, a: f"CAST({a[0]} AS VARCHAR)"),
     Function.TO_INTEGER: lambda _, a: f"TRY_CAST({a[0]} AS BIGINT)",
     Function.LOWER: _function("lower"),
     Function.UPPER: _function("upper"),
     Function.TRIM: _function("trim"),
     Function.LENGTH: _function("length", "BIGINT"),
-    Function.CONCAT: lambda _, a: f"left({' || '.join(a)}, {_TEXT_LIMIT})",
+    Function.CONCAT: _text(lambda _, a: f"left({' || '.join(a)}, {_TEXT_LIMIT})"),
     Function.SUBSTRING: _function("substring"),
     Function.YEAR: _function("year", "BIGINT"),
     Function.QUARTER: _function("quarter", "BIGINT"),

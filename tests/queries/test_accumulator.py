@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from queries.accumulator import Accumulator, Rows
+from queries.accumulator import Accumulator, Kept, Rows
 from queries.plan import INTEGER, Aggregation, Block, Column, Measure, MeasureKind, PublicKeys, Relation, Scan
 from queries.unit_order import find_runs
 from tests.queries.accumulation import summing, sums_of
@@ -74,3 +74,11 @@ def test_a_run_ends_where_units_step_back_or_leap() -> None:
     units = np.array([1, 1, 2, 7, 8, 3, 3, 4], np.int32)
     runs = find_runs(units, np.zeros(8, np.int32), 8, 0, 9, 1)
     assert runs.tolist() == [[0, 3], [3, 5], [5, 8]]
+
+
+def test_sums_that_were_dropped_once_are_not_taken_for_all() -> None:
+    kept = Kept(10)
+    assert kept.take(4)
+    assert not kept.take(20)
+    assert not kept.take(-20)  # as if two threads had counted at once, and one of the counts were lost
+    assert not kept.fits

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from queries.accumulator import BadContributionsError, Rows
 from queries.distinct import DistinctAccumulator
+from queries.kernel import mixed
 from queries.plan import WEIGHT_ONE
 
 GROUPS = 3
@@ -71,6 +72,15 @@ def test_neither_order_nor_partitions_nor_repeats_matter(found: list[Row], l2_bo
     shuffled = data.draw(st.permutations(found + found[:5]))
     cuts = tuple(data.draw(st.sets(st.integers(1, 4))))
     assert counted(shuffled, l2_bound, cuts) == counted(found, l2_bound)
+
+
+def test_pairs_of_one_hash_do_not_let_the_order_matter() -> None:
+    """Rows made for it: 5 in group 0 and another value in group 1 have one word, and each comes twice."""
+    other = 5 ^ int(mixed(np.uint64(0))) ^ int(mixed(np.uint64(1)))
+    assert int(mixed(mixed(np.uint64(1)) ^ np.uint64(other))) == int(mixed(mixed(np.uint64(0)) ^ np.uint64(5)))
+    alike, rest = [(0, 0, 5), (0, 0, 5), (0, 1, other), (0, 1, other)], [(0, 0, value) for value in range(10, 20)]
+    kept = {tuple(counted([*order, *rest], 3)) for order in itertools.permutations(alike)}
+    assert len(kept) == 1
 
 
 @given(found=ROWS, l2_bound=st.integers(1, 6))
