@@ -88,6 +88,10 @@ _AGES = "SELECT DISTINCT card_id, CASE WHEN card_id LIKE 'canary%' THEN '85+' EL
 _STORES = f"SELECT i AS store_id, 'region ' || (i % 5) AS region FROM range({STORES}) AS numbers(i)"
 
 
+# A pool that closes surplus connections may close one that another thread has just been given.
+NO_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=None)
+
+
 @dataclass(frozen=True)
 class Service:
     """A running service, as callers see it, and its ledger, as auditors do."""
@@ -164,5 +168,5 @@ def running(settings: Settings, texts: Mapping[str, str]) -> Iterator[Service]:
     """The service on a free port, in this process, its workers in theirs."""
     ledger = open_ledger(settings)
     app = create_app(settings, ledger=ledger)
-    with served(app) as url, httpx.Client(base_url=url, timeout=120) as client:
+    with served(app) as url, httpx.Client(base_url=url, timeout=120, limits=NO_LIMITS) as client:
         yield Service(settings, texts, ledger, client)

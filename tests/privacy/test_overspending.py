@@ -19,7 +19,7 @@ from budgets.audit import verify
 from budgets.ledger import Ledger
 from service.app import open_ledger
 from service.settings import Settings
-from tests.privacy.stores import Service, load, make_keys, settings_of
+from tests.privacy.stores import NO_LIMITS, Service, load, make_keys, settings_of
 
 REQUESTS = 200
 COUNT = {"sql": "SELECT COUNT(*) AS n FROM purchases", "reuse": "never"}
@@ -87,7 +87,7 @@ def test_two_services_on_one_ledger_do_not_overspend_it(shared: Settings) -> Non
         ledger = open_ledger(shared)
         stack.callback(ledger.close)
         price = _price(ledger, account, Fraction(3, 10))
-        clients = [stack.enter_context(httpx.Client(base_url=url, timeout=120)) for url in urls]
+        clients = [stack.enter_context(httpx.Client(base_url=url, timeout=120, limits=NO_LIMITS)) for url in urls]
 
         def ask(number: int) -> int:
             headers = {"Authorization": f"Bearer {texts['spender']}", "Idempotency-Key": f"k{number}"}
