@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -40,7 +41,9 @@ def test_of_many_parallel_requests_for_most_of_the_rest_one_succeeds(service: Se
     cap = service.ledger.balance(account).cap.rho_nano
 
     def ask(_: int) -> int:
-        return service.ask("less", COUNT["sql"], owner="spender", rho=price, reuse="never").status_code
+        with httpx.Client(base_url=service.client.base_url, timeout=120) as client:  # each asker has connections alone
+            asker = replace(service, client=client)
+            return asker.ask("less", COUNT["sql"], owner="spender", rho=price, reuse="never").status_code
 
     with ThreadPoolExecutor(REQUESTS) as pool:
         statuses = Counter(pool.map(ask, range(REQUESTS)))
