@@ -54,8 +54,15 @@ SEARCHED = Aggregation(
     (Block(_PAIR, SUMS, tuning=Tuning(LOCATE, CHOOSE, ROUGH), lost_nano=LOST),),
     unit_capacity=1_000,
 )
-FEW = (Customer((line(ticket=5),)),)
-MANY = (*FEW, *(Customer(tuple(line(ticket=10**n) for n in range(m))) for m in range(1, 12)))
+
+
+def _at(hour: int, ticket: int) -> tuple[object, ...]:
+    product, day, _, *others = line(ticket=ticket)
+    return (product, day, hour, *others)
+
+
+FEW = (Customer((_at(1, 5),)),)
+MANY = (*FEW, *(Customer(tuple(_at(n % 3, 10**n) for n in range(m))) for m in range(1, 12)))
 
 
 @dataclass
@@ -66,6 +73,7 @@ class _Watched:
     asked: list[Request] = field(default_factory=list)
     used: list[tuple[str, int]] = field(default_factory=list)
     sensitivities: list[Vector] = field(default_factory=list)
+    priors: list[tuple[int, list[float]]] = field(default_factory=list)
     data: Contributions | None = None
 
     @property
@@ -109,8 +117,9 @@ def _watched(market: Market, customers: Sequence[Customer], monkeypatch: pytest.
         said = 10**9 * (1 + np.arange(len(exact)))
         return said, sensitivities / np.sqrt(2 * rho_nano / NANO)
 
-    def among(choice: BoundChoice, *_: object) -> int:
+    def among(choice: BoundChoice, _: Vector, wanted: int, log_prior: NDArray[np.float64]) -> int:
         engine.used.append(("choice", choice.rho_nano))
+        engine.priors.append((wanted, log_prior.tolist()))
         return 60
 
     with monkeypatch.context() as patch:
@@ -157,6 +166,7 @@ def test_what_follows_the_noise_is_a_function_of_the_noise(market: Market, monke
     """Where all mechanisms say the same, the same is asked and released, whoever the customers are."""
     (few, one), (many, other) = (_watched(market, who, monkeypatch) for who in (FEW, MANY))
     assert repr(few.asked) == repr(many.asked)
+    assert few.priors == many.priors
     assert {type(request) for request in few.asked} == {NormsOf, SumsOf, LostOf}
     assert one.equals(other, check_metadata=True)
 
