@@ -205,3 +205,15 @@ def _summed(values: list[int], bound: int) -> tuple[list[int], int]:
     accumulator.add(_held([(0, group, (value, 0)) for group, value in enumerate(values)], case.columns), 0, 1)
     accumulator.close()
     return [int(cell) for cell in sums_of(accumulator)[0]], sum(value * value for value in values)
+
+
+@pytest.mark.parametrize("bound", [1, 300, 90 * BOUND_ONE, 4_000 * BOUND_ONE])
+def test_a_chosen_bound_holds_whatever_bound_the_choice_started_from(market: Market, bound: int) -> None:
+    """A unit within the bound that the plan starts from, here 100, is still scaled down to the one that was chosen."""
+    market.fill(FEW, Layout((0,)))
+    block = Block(_PAIR[:1], SUMS, tuning=Tuning(LOCATE, CHOOSE))
+    aggregation = Aggregation(_LINES, PublicKeys((_HOUR,)), (block,), unit_capacity=1_000)
+    with market.engine.contributions(aggregation) as data:
+        ((sums,),) = data.exact(SumsOf(0, (np.full(3, bound),)))
+    assert sums.sum() * BOUND_ONE <= WEIGHT_ONE * bound
+    assert sums.sum() * BOUND_ONE >= min(WEIGHT_ONE * bound, 5 * WEIGHT_ONE * BOUND_ONE) * (1 - 1e-8) - 5 * BOUND_ONE
