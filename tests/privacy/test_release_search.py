@@ -47,7 +47,7 @@ from tests.queries.test_kernel import _held, _one
 _LINES = Relation(Scan("lines", private=True, columns=(("hour", INTEGER), ("ticket", INTEGER))))
 _HOUR = Key((Column(0, "hour", INTEGER),), SeriesAxis(0, 2, Column(0, "v", INTEGER)))
 _PAIR = (Measure(MeasureKind.SUM, Column(0, "ticket", INTEGER), 100), Measure(MeasureKind.ROWS, None, 3))
-LOCATE, CHOOSE, ROUGH, SUMS, LOST = 3 * 10**6, 5 * 10**7, 7 * 10**7, 9 * 10**8, 22 * 10**6
+LOCATE, CHOOSE, ROUGH, SUMS, LOST = 5 * 10**9, 5 * 10**7, 7 * 10**7, 9 * 10**8, 22 * 10**6
 SEARCHED = Aggregation(
     _LINES,
     PublicKeys((_HOUR,)),
