@@ -8,8 +8,8 @@ values chose (WHERE n > 100, the first ten by n) is off by more than noise, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
@@ -17,7 +17,7 @@ from queries.google_sql import IntervalHigh, IntervalLow
 from queries.intervals import Estimate, OfRows
 from queries.parse import walk
 from queries.propagation import Parts, Propagation, Slopes, UnfollowedError, one, scaled
-from queries.rows import Finish, Hidden, Output, Rows, Sources, is_star, origin_of
+from queries.rows import Finish, Hidden, Output, Rows, Sources, is_star, origin_of, visible
 from queries.shown import DISPLAY, finish_of, shown
 
 _ESTIMATE, _CONSTANT = "estimate", "constant"  # keys of a subquery's meta data
@@ -267,9 +267,30 @@ def _is_in_window(call: exp.Expr) -> bool:
     return isinstance(parent, exp.Window) and parent.this is not None
 
 
-def as_value(inner: exp.Expr, rows: Rows) -> exp.Expr:
+def named_value(rows: Rows, values: dict[exp.Expr, str]) -> Rows:
+    """The rows of a subquery by name, where they are an estimate: it is used five times, and so is what is in it."""
+    if not any(column.hidden for column in rows.columns):
+        return rows
+    name = values.setdefault(rows.tree, f"_value{len(values)}")
+    return replace(rows, tree=exp.select("*").from_(exp.table_(name, quoted=True)))
+
+
+def with_values(rows: Rows, values: Mapping[exp.Expr, str]) -> Rows:
+    """The statement, with the subqueries that it knows by name."""
+    if not values:
+        return rows
+    ctes = [
+        exp.CTE(this=tree, alias=exp.TableAlias(this=exp.to_identifier(name, quoted=True)), materialized=True)
+        for tree, name in values.items()
+    ]
+    tree = rows.tree.copy()
+    tree.set("with_", exp.With(expressions=ctes))
+    return replace(rows, tree=tree)
+
+
+def as_value(rows: Rows) -> exp.Expr:
     """A subquery that stands for its one value, with what is known of it."""
-    result = exp.Subquery(this=inner)
+    result = exp.Subquery(this=visible(rows))
     if all(table.catalog == "public" for table in rows.tree.find_all(exp.Table)):
         result.meta[_CONSTANT] = True
     hidden = rows.columns[0].hidden if len(rows.columns) == 1 else None

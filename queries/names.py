@@ -49,21 +49,24 @@ def aliases_of(tree: exp.Select) -> frozenset[str]:
     return frozenset(part.alias.lower() for part in tree.expressions if isinstance(part, exp.Alias))
 
 
-def check_names(tree: exp.Select, sources: Sources, joined: Sources, outer: Levels) -> None:
+def check_names(tree: exp.Select, sources: Sources, joined: Sources, outer: Levels) -> int:
     """Raise `unknown-column` unless each name of the SELECT, subqueries left out, is one that it can know of.
 
     `sources` is what FROM shows; `joined` are all its items, in order: the conditions of joins see more.
+    Returns the outermost level that a name is of: len(outer) if all are the SELECT's own.
     """
     before: set[str] = set()
+    reached = [len(outer)]
     for projection in tree.expressions:
         if not is_star(projection):
-            _check([projection], (*outer, Level(sources, frozenset(before))))
+            reached += _check([projection], (*outer, Level(sources, frozenset(before))))
         before.add(projection.alias.lower())
-    _check(_clauses(tree, _WITH_ALIASES), (*outer, Level(sources, aliases_of(tree))))
+    reached += _check(_clauses(tree, _WITH_ALIASES), (*outer, Level(sources, aliases_of(tree))))
     _check(_clauses(tree, _WITHOUT_COLUMNS), (Level({}),))
     for place, join in enumerate(tree.args.get("joins") or [], start=1):
-        _check(_clauses(join, ("on",)), (*outer, Level(joined)))
+        reached += _check(_clauses(join, ("on",)), (*outer, Level(joined)))
         _check_using(join, *_sides(place, sources, joined))
+    return min(reached)
 
 
 def check_tail(tree: exp.Expr, names: Collection[str]) -> None:
@@ -76,21 +79,27 @@ def _clauses(tree: exp.Expr, names: Iterable[str]) -> list[exp.Expr]:
     return [tree.args[name] for name in names if tree.args.get(name) is not None]
 
 
-def _check(parts: Iterable[exp.Expr], levels: Levels) -> None:
-    for part in parts:
-        if isinstance(part, exp.Query):
-            continue
-        for node in walk(part):
-            if isinstance(node, exp.Column) and not _is_known(node, levels):
-                raise _unknown(node, levels)
+def _check(parts: Iterable[exp.Expr], levels: Levels) -> list[int]:
+    """The levels that the names are of; raises `unknown-column`."""
+    columns = [
+        node for part in parts if not isinstance(part, exp.Query) for node in walk(part) if isinstance(node, exp.Column)
+    ]
+    return [_level_of(column, levels) for column in columns]
 
 
-def _is_known(column: exp.Column, levels: Levels) -> bool:
+def _level_of(column: exp.Column, levels: Levels) -> int:
     name, table = column.name.lower(), column.table.lower()
+    innermost = range(len(levels) - 1, -1, -1)
     if table:
-        level = next((level for level in reversed(levels) if table in level.sources), None)
-        return level is not None and (is_star(column) or any(found.name == name for found in level.sources[table]))
-    return levels[-1].has(name) or (name not in _ENGINES and any(level.has(name) for level in levels[:-1]))
+        found = next((at for at in innermost if table in levels[at].sources), None)
+        shown = () if found is None else levels[found].sources[table]
+        known = is_star(column) or any(output.name == name for output in shown)
+    else:
+        found = next((at for at in innermost if levels[at].has(name)), None)
+        known = name not in _ENGINES or found == len(levels) - 1
+    if found is None or not known:
+        raise _unknown(column, levels)
+    return found
 
 
 def _sides(place: int, sources: Sources, joined: Sources) -> tuple[Level, Level]:

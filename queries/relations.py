@@ -15,7 +15,7 @@ from sqlglot import exp
 
 from queries.aggregates import Node
 from queries.errors import PlanTooLargeError, QueryNotPrivateError
-from queries.followed import Followed, as_value, chosen_by, origin
+from queries.followed import Followed, as_value, chosen_by, named_value, origin, with_values
 from queries.intervals import bound, is_bound
 from queries.names import Level, Levels, aliases_of, check_names, check_tail
 from queries.parse import refusal, walk
@@ -91,7 +91,7 @@ def check(tree: exp.Query, schema: Schema) -> Statement:
     if typed.rows is None:
         raise _private_root(tree, typed.view)
     check_answer_names(typed.rows.columns, tree)
-    return Statement(tuple(checker.nodes), typed.rows)
+    return Statement(tuple(checker.nodes), with_values(typed.rows, checker.values))
 
 
 def _private_root(tree: exp.Query, view: View | None) -> QueryNotPrivateError:
@@ -106,6 +106,8 @@ class _Checker:
     schema: Schema
     nodes: list[Node] = field(default_factory=list)
     levels: Levels = ()  # of the public queries around the one that is being checked
+    reached: int = 0  # the outermost of them that a name was of
+    values: dict[exp.Expr, str] = field(default_factory=dict)  # subqueries that stand for one value, by their names
 
     def query(self, tree: exp.Expr, env: Environment) -> Typed:
         clause = tree.args.get("with_")
@@ -294,7 +296,7 @@ class _Checker:
             place = result.args["from_"] if item.join is None else next(joins)
             place.set("this", from_item(rows, item.alias))
         shown = {item.alias: sources[item.alias] for item in items if not _only_filters(item.join)}
-        check_names(tree, shown, sources, self.levels)
+        self.reached = min(self.reached, check_names(tree, shown, sources, self.levels))
         self.levels += (Level(shown, aliases_of(tree)),)
         self._replace_inner(result, env)
         self.levels = self.levels[:-1]
@@ -325,11 +327,15 @@ class _Checker:
 
     def _left_over(self, tree: exp.Expr, env: Environment) -> exp.Expr:
         """What is left of a subquery in an expression."""
-        typed = self.query(tree, env)
-        if typed.rows is None:
+        outer, self.reached = self.reached, len(self.levels)
+        rows = self.query(tree, env).rows
+        by_itself = self.reached == len(self.levels)
+        self.reached = min(self.reached, outer)
+        if rows is None:
             raise refusal("private-rows", "This subquery would return rows of single customers.", tree, hint=_ROWS_HINT)
-        inner = visible_rows(typed.rows)
-        return as_value(inner, typed.rows) if isinstance(tree, exp.Subquery) else inner
+        if not isinstance(tree, exp.Subquery):
+            return visible_rows(rows)
+        return as_value(named_value(rows, self.values) if by_itself else rows)
 
     def _tail(self, tree: exp.Expr, env: Environment) -> dict[str, exp.Expr]:
         found = {}

@@ -6,6 +6,10 @@ has P₁ ≤ e^ε·P₀ + δ, so ε ≥ ln((p₁ - δ)/p₀).
 
 δ is the auditor's choice, for ρ-zCDP has an ε for each δ. A small one hides everything in tails that no experiment
 reaches; at DELTA = 0.1 the Gaussian's whole body counts. The price ρ below is worth ε = 1 at that δ.
+
+Where the price has no δ, p₁ and p₀ bound ρ itself, at no δ and more tightly: whether the event happened is
+post-processing, so that for every order α the Rényi divergence of a coin with p₁ from one with p₀, either way, is at
+most α·ρ (Bun and Steinke 2016, arXiv:1605.02065, Definition 1.1 and Lemma 1.8).
 """
 
 from __future__ import annotations
@@ -27,6 +31,7 @@ SCALE = BOUND / sqrt(2 * RHO)  # of the noise of a count, in rows: 13.65
 EVENT = math.ceil(SCALE)  # a cell of at least so many rows: one standard deviation, or two of halved noise
 VARIANTS = 4
 CELLS = VARIANTS * STORES
+_ORDERS = tuple(1 + 2.0**power for power in range(-6, 5))
 
 
 @dataclass(frozen=True)
@@ -40,10 +45,30 @@ class Audit:
     @property
     def least_epsilon(self) -> float:
         """The lower bound on epsilon at DELTA, wrong with probability ALPHA at the most."""
+        least, most = self._shares
+        return log((least - float(DELTA)) / most) if least > DELTA else -math.inf
+
+    @property
+    def least_rho(self) -> float:
+        """The lower bound on ρ of a mechanism without δ, wrong with probability ALPHA at the most."""
+        least, most = self._shares
+        if least <= most:
+            return 0.0
+        return max(max(_divergence(least, most, a), _divergence(most, least, a)) / a for a in _ORDERS)
+
+    @property
+    def _shares(self) -> tuple[float, float]:
+        """The least share of cells with the customer that may be in the event, and the most of those without."""
         k, n, other = self.with_customer, self.cells, self.without
         least = float(beta.ppf(ALPHA / 2, k, n - k + 1)) if k else 0.0
-        most = float(beta.ppf(1 - ALPHA / 2, other + 1, n - other)) if other < n else 1.0
-        return log((least - float(DELTA)) / most) if least > DELTA else -math.inf
+        return least, float(beta.ppf(1 - ALPHA / 2, other + 1, n - other)) if other < n else 1.0
+
+
+def _divergence(p: float, q: float, order: float) -> float:
+    """The Rényi divergence of a coin with p from one with q."""
+    if q >= 1:
+        return 0.0 if p >= 1 else math.inf
+    return log(p**order * q ** (1 - order) + (1 - p) ** order * (1 - q) ** (1 - order)) / (order - 1)
 
 
 def charged_epsilon(rho_nano: int) -> float:
@@ -62,3 +87,9 @@ def power(factor: float) -> float:
     other = int(binom.isf(ends, CELLS, norm.sf(rounded / sigma)))
     worst = Audit(k, other, CELLS).least_epsilon
     return 1 - 2 * ends if worst > charged_epsilon(int(RHO * 10**9)) else 0.0
+
+
+def least_power(without: float, with_customer: float, cells: int) -> float:
+    """What the lower bound on ρ is at the least if these are the chances of the event, but for 2·10^-7 of all cases."""
+    rare = 1e-7
+    return Audit(int(binom.ppf(rare, cells, with_customer)), int(binom.isf(rare, cells, without)), cells).least_rho

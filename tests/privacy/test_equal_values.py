@@ -52,6 +52,24 @@ def test_a_key_is_the_same_whoever_has_it_first(market: Market, key: str) -> Non
     assert len(bits[0]) == 1
 
 
+@pytest.mark.parametrize(
+    "window",
+    [
+        "ROW_NUMBER() OVER (PARTITION BY card_id ORDER BY day) * amount",
+        "LAG(amount) OVER (PARTITION BY card_id ORDER BY day) * amount",
+        "FIRST_VALUE(amount) OVER (PARTITION BY card_id ORDER BY day)",
+        "COUNT(*) OVER (PARTITION BY card_id ORDER BY day ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) * amount",
+    ],
+)
+def test_of_rows_that_are_equal_in_order_it_does_not_matter_which_is_stored_first(market: Market, window: str) -> None:
+    sql = f"SELECT SUM(x) AS s FROM (SELECT card_id, {window} AS x FROM lines) AS t"
+    (node,) = market.plan(sql, {"l2_bound": {"s": 10_000_000}}).nodes
+    customers = (Customer(tuple(line(amount=amount) for amount in (100, 900, 400, 200))),) * 3
+    here, there = (market.sums(node.aggregation, customers, Layout((0, 1, 2), turned)) for turned in (False, True))
+    assert here.sums[0].tolist() == there.sums[0].tolist()
+    assert here.sums[0].any()
+
+
 def test_to_the_engine_one_of_two_equal_values_stands_for_both() -> None:
     with duckdb.connect() as connection:
         connection.execute("CREATE TABLE t AS SELECT x FROM (VALUES (CAST('-0.0' AS DOUBLE)), (0.0)) AS v(x)")

@@ -135,7 +135,10 @@ def _exact_delta(value: int, scale: float, max_groups: int) -> float:
 
 
 THRESHOLDS = [
-    (scale, groups, delta) for scale in (700.0, 20_000.0) for groups in (1, 7, 300) for delta in (10**6, 10**9, 10**12)
+    (scale, groups, delta)
+    for scale in (700.0, 20_000.0, 300_000.0)
+    for groups in (1, 7, 300)
+    for delta in (10**6, 10**9, 10**12)
 ]
 
 
@@ -341,6 +344,14 @@ def test_one_unit_moves_the_odds_of_any_two_bounds_by_at_most_epsilon(
     pairs = zip(*(_weights(each, wanted, log_prior, scale) for each in (whole, without)), strict=True)
     ratios = [math.log(Fraction(one, other)) for one, other in pairs]
     assert max(ratios) - min(ratios) <= 2 / scale * (1 + 1e-9) + 1e-9
+
+
+def test_a_score_beyond_the_reach_counts_as_one_at_its_end() -> None:
+    """The first of two bounds is 200 scales from the best one, or one unit more: its weight does not jump."""
+    there, beyond = (_weights(np.array([0, units], np.int64), 0, np.zeros(2), 1.0) for units in (200, 201))
+    assert there[1] == beyond[1]
+    assert math.log(Fraction(there[0], there[1])) == pytest.approx(-200)
+    assert there[0] == beyond[0]
 
 
 def test_a_bound_of_no_prior_is_never_chosen() -> None:

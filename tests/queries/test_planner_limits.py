@@ -48,11 +48,6 @@ TOO_MUCH = {
     "a public CTE twice in the next": _chain(
         "SELECT store_id AS x FROM stores", "SELECT a.x FROM @ a JOIN @ b ON a.x = b.x", "SELECT * FROM @"
     ),
-    "a scalar subquery twice in the next": _chain(
-        "SELECT COUNT(*) AS x FROM lines",
-        "SELECT COUNT(*) + (SELECT x FROM @) + (SELECT x FROM @) AS x FROM lines",
-        "SELECT * FROM @",
-    ),
     "a union of a CTE with itself": _chain(RELEASED, "SELECT * FROM @ UNION ALL SELECT * FROM @", "SELECT * FROM @"),
     "a long sum": "SELECT COUNT(*) AS n FROM lines WHERE pieces" + " + 1" * 900 + " > 0",
     "a long sum of measures": "SELECT COUNT(*)" + " + COUNT(*)" * 900 + " AS n FROM lines",
@@ -74,6 +69,11 @@ def test_what_doubles_is_refused_before_it_has_grown(sql: str) -> None:
 FAIR = {
     "a long conjunction": "SELECT COUNT(*) AS n FROM lines WHERE " + " AND ".join(f"pieces <> {i}" for i in range(400)),
     "a long disjunction": "SELECT COUNT(*) AS n FROM lines WHERE " + " OR ".join(f"pieces = {i}" for i in range(400)),
+    "a scalar subquery twice in the next": _chain(
+        "SELECT COUNT(*) AS x FROM lines",
+        "SELECT COUNT(*) + (SELECT x FROM @) + (SELECT x FROM @) AS x FROM lines",
+        "SELECT * FROM @",
+    ),
     "a chain of CTEs": _chain(LINES, "SELECT x FROM @", "SELECT COUNT(*) AS n FROM @"),
     "CASE in CASE": "SELECT COUNT(*) AS n FROM lines WHERE "
     + "CASE WHEN pieces > 0 THEN " * 40
@@ -88,4 +88,6 @@ FAIR = {
 
 @pytest.mark.parametrize("sql", FAIR.values(), ids=FAIR)
 def test_what_is_only_long_is_planned(sql: str) -> None:
-    assert len(planned(sql).nodes) == 1
+    started = time.process_time()
+    assert planned(sql).nodes
+    assert time.process_time() - started < MOST_CPU_SECONDS

@@ -121,3 +121,19 @@ SELECT a AS x, b AS y FROM (SELECT age, COUNT(*) FROM customers GROUP BY age) AS
 
 -- name: a release in a release
 SELECT t.n, COUNT(*) AS products FROM (SELECT product_id, COUNT(*) AS n FROM lines GROUP BY product_id HAVING COUNT(*) > 0) AS t GROUP BY t.n
+
+-- name: scalar subqueries in scalar subqueries
+WITH a AS (SELECT COUNT(*) AS n FROM lines), b AS (SELECT COUNT(*) + (SELECT n FROM a) AS n FROM customers)
+SELECT COUNT(*) + (SELECT n FROM b) + 2 * (SELECT n FROM b) AS n FROM lines WHERE pieces > 1
+
+-- name: one released value in both sides of a union
+WITH a AS (SELECT COUNT(*) AS n FROM lines)
+SELECT age, COUNT(*) / (SELECT n FROM a) AS share FROM customers GROUP BY age
+UNION ALL SELECT 0, (SELECT n FROM a) / 2 ORDER BY 1
+
+-- name: a released value that depends on the row outside
+WITH t AS (SELECT store_id AS s, COUNT(*) AS n FROM lines GROUP BY store_id)
+SELECT x.city, COALESCE((SELECT SUM(n) FROM t WHERE s = x.store_id), 0) + (SELECT SUM(n) FROM t) AS n FROM stores x ORDER BY city
+
+-- name: parentheses around a statement with a released value
+((SELECT COUNT(*) / (SELECT COUNT(*) AS n FROM customers) AS each FROM lines) ORDER BY each)
