@@ -1,8 +1,13 @@
-"""What every test starts from: no setting of the caller's shell reaches the code under test."""
+"""What every test starts from: no setting of the caller's shell reaches the code, and no test has a deadline."""
 
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No test is timed: a busy machine makes any step slow.
+settings.register_profile("kvitto", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("kvitto")
 
 
 @pytest.fixture(autouse=True)

@@ -186,4 +186,4 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 TestLedgerMachine = LedgerMachine.TestCase
-TestLedgerMachine.settings = settings(max_examples=15, stateful_step_count=40, deadline=None)
+TestLedgerMachine.settings = settings(max_examples=15, stateful_step_count=40)

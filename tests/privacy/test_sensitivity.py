@@ -55,7 +55,7 @@ def _same(one: ExactSums, other: ExactSums) -> bool:
     return one.keys.equals(other.keys) and all((a == b).all() for a, b in vectors)
 
 
-@settings(max_examples=300, deadline=None, phases=_PHASES, suppress_health_check=_CHECKS)
+@settings(max_examples=300, phases=_PHASES, suppress_health_check=_CHECKS)
 @given(asked=questions(), everybody=customers, data=st.data())
 def test_no_customer_moves_the_sums_by_more_than_was_charged_for(
     market: Market, asked: Asked, everybody: tuple[Customer, ...], data: st.DataObject
@@ -64,7 +64,7 @@ def test_no_customer_moves_the_sums_by_more_than_was_charged_for(
 
 
 @pytest.mark.nightly
-@settings(max_examples=10_000, deadline=None, phases=_PHASES, suppress_health_check=_CHECKS)
+@settings(max_examples=10_000, phases=_PHASES, suppress_health_check=_CHECKS)
 @given(asked=questions(), everybody=customers, data=st.data())
 def test_no_customer_moves_the_sums_by_more_than_was_charged_for_in_many_cases(
     market: Market, asked: Asked, everybody: tuple[Customer, ...], data: st.DataObject

@@ -213,7 +213,7 @@ class EngineContract:
 
     @pytest.mark.parametrize("name", QUESTIONS)
     @given(lines=_lines, partitions=_partitions(), threads=st.integers(1, 3))
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=15)
     def test_sums_and_keys_are_those_of_the_rows(
         self, name: str, lines: tuple[Line, ...], partitions: tuple[tuple[int, int], ...], threads: int
     ) -> None:

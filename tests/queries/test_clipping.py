@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from queries.clipping import Clipping, clippings
@@ -54,7 +54,6 @@ ONE_ROW = [
 
 
 @pytest.mark.parametrize(("sql", "options"), ONE_ROW)
-@settings(deadline=None)
 @given(st.integers(0, 4), st.integers(1, 4), st.booleans())
 def test_what_never_clips_scales_no_unit_of_one_row_down(
     sql: str,

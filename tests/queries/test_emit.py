@@ -67,7 +67,7 @@ def test_a_function_has_a_value_or_null_for_every_row(function: Function, nasty:
     results = [type_ for type_ in TYPES if function in functions_of(type_)]
     assert results, "no result type draws this function"
 
-    @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck), phases=_PHASES)
+    @settings(max_examples=5, suppress_health_check=list(HealthCheck), phases=_PHASES)
     @given(st.data())
     def check(data: st.DataObject) -> None:
         trees = [
@@ -78,7 +78,7 @@ def test_a_function_has_a_value_or_null_for_every_row(function: Function, nasty:
     check()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), phases=_PHASES)
+@settings(max_examples=25, suppress_health_check=list(HealthCheck), phases=_PHASES)
 @given(st.lists(st.sampled_from(TYPES).flatmap(expressions), min_size=6, max_size=12))
 def test_nested_functions_have_a_value_or_null_for_every_row(
     nasty: duckdb.DuckDBPyConnection, trees: list[Expression]
@@ -119,7 +119,7 @@ def _private(relation: Relation) -> int:
     )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), phases=_PHASES)
+@settings(max_examples=60, suppress_health_check=list(HealthCheck), phases=_PHASES)
 @given(relations(), st.booleans())
 def test_private_sources_are_always_joined_on_the_unit(relation: Relation, thresholded: bool) -> None:  # noqa: FBT001
     keys = ThresholdKeys((_number(),), 3, 1, 1) if thresholded else PublicKeys()

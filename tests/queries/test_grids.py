@@ -139,7 +139,7 @@ def _one(sql: str) -> object:
     return None if row is None else row[0]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(shops(), questions())
 def test_no_plan_can_be_built_whose_sums_leave_their_room_or_that_loses_a_declared_value(
     shop: dict[str, object], question: tuple[str, dict[str, object], int]

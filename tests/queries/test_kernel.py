@@ -120,7 +120,7 @@ def _weights(
 
 
 @given(case=_cases(), rows=_rows)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_a_unit_adds_its_bounded_sums_times_one_weight_a_block(case: Case, rows: list[Row]) -> None:
     for _, bounded, ideal, added in _weights(case, [(3, group, values) for _, group, values in rows]):
         cells = [(p, k) for g, sums in bounded.items() for p, k in zip(sums, added[g], strict=True)]
@@ -134,14 +134,14 @@ def test_a_unit_adds_its_bounded_sums_times_one_weight_a_block(case: Case, rows:
 
 
 @given(case=_cases(), rows=_rows)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_the_weighted_norm_of_a_unit_never_exceeds_the_bound(case: Case, rows: list[Row]) -> None:
     for block, _, _, added in _weights(case, [(0, group, values) for _, group, values in rows]):
         assert norm(block, {g: tuple(row) for g, row in added.items()}) <= WEIGHT_ONE**2
 
 
 @given(case=_cases(), rows=_rows)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_sum_over_units_is_the_sum_of_what_each_adds_alone(case: Case, rows: list[Row]) -> None:
     together = np.array(case.sums(rows), dtype=object)
     alone = sum(np.array(case.sums([row for row in rows if row[0] == unit]), dtype=object) for unit in range(UNITS))
@@ -149,20 +149,20 @@ def test_the_sum_over_units_is_the_sum_of_what_each_adds_alone(case: Case, rows:
 
 
 @given(case=_cases(), rows=_rows, data=st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_order_of_rows_does_not_matter(case: Case, rows: list[Row], data: st.DataObject) -> None:
     assert case.sums(rows) == case.sums(data.draw(st.permutations(rows)))
 
 
 @given(case=_cases(), rows=_rows, cut=st.integers(0, UNITS))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_borders_of_partitions_do_not_matter(case: Case, rows: list[Row], cut: int) -> None:
     parts = [(0, cut, [row for row in rows if row[0] < cut]), (cut, UNITS, [row for row in rows if row[0] >= cut])]
     assert case.summed(parts) == case.sums(rows)
 
 
 @given(case=_cases(), rows=_rows, cut=st.integers(0, 40))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_one_unit_may_come_in_pieces(case: Case, rows: list[Row], cut: int) -> None:
     mine = [(2, group, values) for _, group, values in rows]
     accumulator = summing(
@@ -178,14 +178,14 @@ def test_one_unit_may_come_in_pieces(case: Case, rows: list[Row], cut: int) -> N
 
 
 @given(case=_cases(), rows=_rows, shift=st.integers(1, 3))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_number_of_a_unit_does_not_matter(case: Case, rows: list[Row], shift: int) -> None:
     moved = [(unit + shift, group, values) for unit, group, values in rows]
     assert case.sums(rows) == case.sums(moved, low=shift, high=UNITS + shift)
 
 
 @given(case=_cases(), rows=_rows, data=st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_with_priorities_the_numbers_of_groups_do_not_matter(case: Case, rows: list[Row], data: st.DataObject) -> None:
     assume(case.priorities is not None and len(set(case.priorities)) == GROUPS)
     assert case.priorities is not None

@@ -42,7 +42,7 @@ _RELATION = Relation(Scan("lines", private=True, columns=(("k", INTEGER),)))
 _ROWS = Measure(MeasureKind.ROWS, None, 3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 2**50), st.integers(1, 10**12))
 def test_the_price_covers_the_loss_by_both_formulas(sensitivity: int, rho_nano: int) -> None:
     try:
@@ -186,7 +186,7 @@ def test_public_keys_need_no_threshold_and_no_delta() -> None:
     assert mechanism.loss.delta_atto == 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(count=st.integers(1, 5_000), rho_nano=st.integers(1, 10**12))
 def test_a_choice_costs_no_more_than_was_paid_for(count: int, rho_nano: int) -> None:
     choice = Choice.of(count, rho_nano)
@@ -269,7 +269,7 @@ NORMS = np.array([3, 0, 5, 9, 2, 1, 0, 0], np.int64)  # units by norm, in bins o
 PRIOR = np.log([1, 2, 4, 3, 2, 1, 0.5, 0.25])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rho_nano=st.integers(1, 10**12))
 def test_a_choice_of_a_bound_costs_no_more_than_was_paid_for(rho_nano: int) -> None:
     choice = BoundChoice.of(rho_nano)
@@ -326,7 +326,7 @@ def _weights(norms: Vector, wanted: int, log_prior: NDArray[np.float64], scale: 
 _norms = st.lists(st.integers(0, 400), min_size=3, max_size=12)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     norms=_norms,
     unit=st.integers(0, 11),

@@ -130,7 +130,7 @@ WORDS = """SELECT FROM lines ( ) , * ' " $x ? 1 a . GROUP BY WITH AS JOIN ON = -
 NOT OVER"""
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.sampled_from(WORDS.split()) | st.text(max_size=4), max_size=14))
 def test_any_text_is_read_or_refused(words: list[str]) -> None:
     said = ""

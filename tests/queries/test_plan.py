@@ -217,7 +217,7 @@ def test_another_question_has_another_digest(other: Aggregation) -> None:
     assert other.digest != _aggregation().digest
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(TYPES).flatmap(expressions))
 def test_an_expression_survives_the_way_to_a_worker(tree: Expression) -> None:
     copy = pickle.loads(pickle.dumps(tree))

@@ -79,7 +79,7 @@ STATEMENTS = [
 ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.sampled_from(STATEMENTS), st.integers(1, 10**10))
 def test_the_parts_of_a_price_never_exceed_what_was_asked(sql: str, rho_nano: int) -> None:
     try:

@@ -142,7 +142,7 @@ def test_a_large_file_is_refused_before_it_is_read() -> None:
         load_policy(SHOP + "#" * 2**20)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_no_text_fails_in_another_way_than_with_a_policy_error(data: st.DataObject) -> None:
     lines = SHOP.splitlines()

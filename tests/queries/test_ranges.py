@@ -91,7 +91,7 @@ def _outside(connection: duckdb.DuckDBPyConnection, tree: Expression, *where: Ex
     return None if all(values.low <= end <= values.high for end in ends) else f"{ends} of {sql} not in {values}"
 
 
-_MANY = settings(deadline=None, suppress_health_check=list(HealthCheck), phases=_PHASES, max_examples=6)
+_MANY = settings(suppress_health_check=list(HealthCheck), phases=_PHASES, max_examples=6)
 
 
 @pytest.mark.parametrize("function", Function)

@@ -24,7 +24,7 @@ _CHANGED = (
 
 
 def _tried(examples: int) -> settings:
-    return settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), phases=_PHASES)
+    return settings(max_examples=examples, suppress_health_check=list(HealthCheck), phases=_PHASES)
 
 
 @pytest.fixture(scope="module")

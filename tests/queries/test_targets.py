@@ -54,7 +54,7 @@ def half_width(found: QueryPlan, target: Target) -> float:
     return NormalDist().inv_cdf((1 + float(target.confidence)) / 2) * largest_error(found, target)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     st.sampled_from(PLAIN),
     st.floats(1e3, 1e8),

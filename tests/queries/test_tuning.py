@@ -21,7 +21,7 @@ def _counts(exponent: int, units: int) -> tuning.Floats:
     return counts
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(exponent=exponents, units=st.integers(100, 10**6))
 def test_contributions_are_located_within_a_bin(exponent: int, units: int) -> None:
     found = tuning.located(_counts(exponent, units), 1.0)
@@ -29,7 +29,7 @@ def test_contributions_are_located_within_a_bin(exponent: int, units: int) -> No
     assert abs(found - exponent) <= BIN + 8  # the bound is expected two octaves above the middle
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_noise_alone_locates_nothing_as_a_rule(seed: int) -> None:
     noise = np.random.default_rng(seed)
@@ -46,7 +46,7 @@ def test_the_prior_peaks_where_the_bound_is_expected_and_pays_for_noise_above() 
     assert len(tuning.log_prior(40.0, 50)) == 50 - FIRST_NORM + 1
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(groups=st.integers(1, 10**6), rho_nano=st.integers(1, 10**10))
 def test_more_units_are_clipped_the_more_noise_there_is(groups: int, rho_nano: int) -> None:
     wanted = tuning.wanted_above(groups, rho_nano)

@@ -73,7 +73,7 @@ def left(sums: dict[int, list[int]], released: list[int] | None) -> dict[int, li
     return {group: cells for group, cells in sums.items() if released is None or group in released}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(rows=_rows, one=_cells, other=_cells, released=_released)
 def test_a_unit_alone_stays_within_the_bounds_of_its_cells_and_as_near_as_a_weight_allows(
     rows: list[Row], one: list[int], other: list[int], released: list[int] | None
@@ -97,7 +97,7 @@ def test_a_unit_alone_stays_within_the_bounds_of_its_cells_and_as_near_as_a_weig
                 assert ideal * (1 - 1e-8) - 1 <= weight <= ideal * (1 + 1e-12)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(rows=_rows, cells=st.none() | _cells, released=_released)
 def test_each_unit_is_in_the_bin_of_its_norm(
     rows: list[Row], cells: list[int] | None, released: list[int] | None
@@ -116,7 +116,7 @@ def test_each_unit_is_in_the_bin_of_its_norm(
         assert below >= sum(norm**2 <= limit * (1 - Fraction(1, 10**6)) for norm in norms) or place < 1
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(rows=_rows, one=_cells, other=_cells, caps=st.tuples(st.integers(1, 2**33), st.integers(1, 50)))
 def test_what_a_unit_loses_is_what_bounding_takes_up_to_the_cap(
     rows: list[Row], one: list[int], other: list[int], caps: tuple[int, int]
@@ -135,7 +135,7 @@ def test_what_a_unit_loses_is_what_bounding_takes_up_to_the_cap(
     assert lost.tolist() == expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(rows=_rows)
 def test_what_clamps_of_groups_take_is_lost_too(rows: list[Row]) -> None:
     (lost,) = answered(rows, LostOf(1, None, (10**6,)))

@@ -7,16 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings as hypothesis_settings
 
 from service.auth import ROLES
 from service.logs import configure_logs
 from service.settings import Settings
 from tests.service.harness import Harness, open_harness
-
-# The machine is shared: how long one example takes says nothing.
-hypothesis_settings.register_profile("service", deadline=None)
-hypothesis_settings.load_profile("service")
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def test_every_reference_of_the_document_leads_somewhere(harness: Harness) -> No
     assert "HTTPValidationError" not in known
 
 
-@settings(max_examples=150, suppress_health_check=list(HealthCheck), deadline=None)
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_the_app_keeps_to_its_document(harness: Harness, data: st.DataObject) -> None:
     schema = schemathesis.openapi.from_dict(harness.app.openapi())
