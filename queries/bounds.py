@@ -32,7 +32,6 @@ from queries.summands import ContributionBound, Summands
 
 _CENT = 100
 _ONE_ROW = ContributionBound(Fraction(1), "one row a unit", certain=True)
-_EQUAL_UNITS = ContributionBound(Fraction(1), "default: all units count about equally")
 _MOST_VALUES = ContributionBound(Fraction(20), "default")
 _SOME_ROWS = ContributionBound(Fraction(100), "some rows", declared=False)
 _MANY_ROWS = 1_000
@@ -46,7 +45,7 @@ def contribution_bound(asked: Asked, node: Node, schema: Schema, groups: int | N
     if asked.kind is MeasureKind.UNITS:
         return entries.units()
     if asked.fraction is not None:
-        return _EQUAL_UNITS
+        return _ONE_ROW if has_one_row(node.relation, schema) else _SOME_ROWS
     if asked.kind is MeasureKind.VALUES:
         fact = schema.fact(node.relation, asked.value) if isinstance(asked.value, Column) else None
         own = None if fact is None else entries.entry(f"{VALUES_OF}{fact.path}")

@@ -47,7 +47,7 @@ def reusing(node: PlannedNode, table: pa.Table) -> PlannedNode | None:
     Only of public keys: which others come back differs from release to release.
     """
     cells = chosen_cells(table)
-    if not any(cells) or not isinstance(node.aggregation.keys, PublicKeys) or table.num_rows != (node.groups or 1):
+    if not any(cells) or not isinstance(node.aggregation.keys, PublicKeys) or table.num_rows != node.cells:
         return None
     blocks = node.aggregation.blocks
     edges = pairwise(accumulate((len(block.measures) for block in blocks), initial=0))

@@ -51,6 +51,7 @@ CHOSEN = "chosen from the data, at a part of the price"
 # The parts of a measure's price, in thousandths: where contributions lie, each choice of a bound, rough sums, and what
 # bounding takes. The sums have the rest.
 _LOCATING, _CHOOSING, _CHOOSING_ONCE, _ROUGH, _LOST = 30, 25, 60, 100, 100
+_ROUGH_OF_TREES = 200
 _THOUSAND = 1_000
 _FAR = 1 << 15  # twice the square of the deviations of noise for which sums keep room
 _MANY_GROUPS = 16  # from here on bounds differ from group to group
@@ -186,9 +187,10 @@ class Draft:
         bounds = {self._given(number, self._node.measures[number]).l2 for number in numbers}
         stated, declared = _only(bounds, names, asked[0].bounds), self._declared(asked[0])
         found = declared if stated is None else ContributionBound(stated, STATED)
-        self._sources[numbers[0]] = found.source
+        self._sources[numbers[0]] = found.source if found.declared else CHOSEN
         measure = self._checked(Asked(MeasureKind.ROWS, None), max(1, math.ceil(found.l2)), _ANY_ROW, None)
-        return tree_part(self._node.relation, asked[0], wanted, values, measure)
+        part = tree_part(self._node.relation, asked[0], wanted, values, measure)
+        return replace(part, free=not found.declared)
 
     def _range(self, number: int, asked: Asked) -> Range:
         """The range of a quantile's grid, in stored units: as stated, or as declared."""
@@ -210,10 +212,14 @@ class Draft:
     ) -> PlannedNode:
         keys = PublicKeys(tuple(domain.key for domain in self._domains or ()))
         with _exactly():
-            aggregation = part.aggregation(keys, rho_nano, self._schema.policy.max_units)
+            block = Block((part.measure,), rho_nano)
+            if part.free:
+                tuning = replace(self._tuning(rho_nano, _ROUGH_OF_TREES), within=part.cells, heads=part.heads)
+                block = replace(block, rho_nano=rho_nano - tuning.rho_nano, tuning=tuning)
+            aggregation = part.aggregation(keys, block, self._schema.policy.max_units)
             mechanism = build(aggregation)
         (scale,) = mechanism.scales()
-        measure = self._planned(numbers, part.measure, scale)
+        measure = self._planned(numbers, part.measure, None if part.free else scale)
         return PlannedNode(name, table, aggregation, mechanism, key_numbers, (measure,), self._groups, part.tree)
 
     def _planned(self, numbers: tuple[int, ...], measure: Measure, scale: float | None) -> PlannedMeasure:
@@ -285,15 +291,19 @@ class Draft:
         for number in numbers:
             self._sources[number] = CHOSEN
         part = rho_nano // width
-        if part < _THOUSAND:
-            raise PriceError("invalid-price", TOO_SMALL)
-        many = self._groups is None or self._groups >= _MANY_GROUPS
-        choosing, rough = (_CHOOSING, _ROUGH) if many else (_CHOOSING_ONCE, 0)
-        tuning = Tuning(*(part * thousandths // _THOUSAND for thousandths in (_LOCATING, choosing, rough)))
+        tuning = self._tuning(part)
         # A start need not fit beside the noise of these sums; the bounds that are chosen will.
         room = (1 << 62) // (WEIGHT_ONE * (self._schema.policy.max_units + math.isqrt(_FAR * NANO // part) + 1))
         starts = tuple(self._start(number, room) for number in numbers)
         return Block(starts, rho_nano - width * tuning.rho_nano, self._max_groups(), tuning)
+
+    def _tuning(self, rho_nano: int, rough: int = _ROUGH) -> Tuning:
+        """What finding the bounds of one measure takes of its price."""
+        if rho_nano < _THOUSAND:
+            raise PriceError("invalid-price", TOO_SMALL)
+        many = self._groups is None or self._groups >= _MANY_GROUPS
+        shares = (_LOCATING, _CHOOSING, rough) if many else (_LOCATING, _CHOOSING_ONCE, 0)
+        return Tuning(*(rho_nano * thousandths // _THOUSAND for thousandths in shares))
 
     def _start(self, number: int, room: int) -> Measure:
         """The measure with the bound that a choice starts from, and with places that leave room for a larger one."""

@@ -162,9 +162,9 @@ class Choice:
 class BoundChoice:
     """Chooses a bound with a probability in proportion to prior · exp(-s / scale): the exponential mechanism.
 
-    With a units above a bound and N in all, s = |max(a - wanted, a - N/4)|: the bound is best that `wanted` units
-    exceed, or a quarter of all if that is less. A unit changes a by one at the most, and a - N/4 by three quarters at
-    the most, so s by one, upwards for some bounds and downwards for others: the logarithm of the probability of a bound
+    With a units above a bound and N in all, s = |max(a - wanted, a - q·N/4)|: the bound is best that `wanted` units
+    exceed, or q quarters of all if that is less. A unit changes a by one at the most, and a - q·N/4 too, for q from 0
+    to 4, so s by one, upwards for some bounds and downwards for others: the logarithm of the probability of a bound
     relative to that of another changes by at most ε = 2 / scale, whatever the prior, which no row decides. So it has a
     bounded range of ε (Dong, Durfee and Rogers 2020, arXiv:1909.13830), hence is ε²/8-zCDP (Cesar and Rogers 2021,
     arXiv:2004.07223, Section 3): a ρ of 1 / (2·scale²). Weights are raised and rounded as `Choice` does.
@@ -184,13 +184,13 @@ class BoundChoice:
             raise IllegalPlanError("a noise scale out of range")
         return cls(scale, rho_nano)
 
-    def among(self, norms: Vector, wanted: int, log_prior: NDArray[np.float64]) -> int:
+    def among(self, norms: Vector, wanted: int, log_prior: NDArray[np.float64], quarters: int = 1) -> int:
         """The number of a bin of `norms`, whose upper end is the bound; bins without a prior are not chosen."""
-        if _choice_rho(1, self.scale, monotonic=False) > Fraction(self.rho_nano, NANO):
+        if _choice_rho(1, self.scale, monotonic=False) > Fraction(self.rho_nano, NANO) or quarters not in range(5):
             raise IllegalPlanError("a choice that loses more than it was charged for")
         units = int(norms.sum())
         above = (units - np.cumsum(norms))[: len(log_prior)]
-        score = np.abs(np.maximum(4 * (above - wanted), 4 * above - units))  # in quarters
+        score = np.abs(np.maximum(4 * (above - wanted), 4 * above - quarters * units))  # in quarters
         score = np.minimum(score, score.min() + int(4 * _REACH * self.scale))
         log_prior = np.maximum(log_prior - log_prior.max(), -_MOST_PRIOR)
         pairs = zip((score - score.min()).tolist(), log_prior.tolist(), strict=True)

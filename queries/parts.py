@@ -26,11 +26,16 @@ class Part:
     measure: Measure
     nodes: tuple[Key, ...] = ()
     tree: Tree | None = None
+    free: bool = False  # whether its bounds are to be chosen
 
-    def aggregation(self, keys: PublicKeys, rho_nano: int, unit_capacity: int) -> Aggregation:
-        """The release under the keys of the node."""
-        block = Block((self.measure,), rho_nano)
+    def aggregation(self, keys: PublicKeys, block: Block, unit_capacity: int) -> Aggregation:
+        """The release of the block under the keys of the node."""
         return Aggregation(self.relation, PublicKeys((*keys.keys, *self.nodes)), (block,), unit_capacity)
+
+    @property
+    def heads(self) -> int:
+        """How many of the first of them add up to the whole."""
+        return 1 if self.tree is None else self.tree.grid.heads
 
     @property
     def cells(self) -> int:

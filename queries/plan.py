@@ -467,15 +467,19 @@ class Tuning:
     """What a measure pays, besides the price of its sums, for bounds that are chosen privately (`release.py`).
 
     `locate_nano` pays for about how large contributions are, and `choose_nano` for each choice of a bound. Where
-    `rough_nano` is not 0, it pays for rough sums, which tell how bounds should differ from group to group.
+    `rough_nano` is not 0, it pays for rough sums, which tell how bounds should differ from group to group. `within`
+    successive groups are parts of one and have the same bound; the first `heads` of them add up to all of it.
     """
 
     locate_nano: int
     choose_nano: int
     rough_nano: int = 0
+    within: int = 1
+    heads: int = 1
 
     def __post_init__(self) -> None:
         _require(self.locate_nano >= 1 <= self.choose_nano and self.rough_nano >= 0, "a choice without a price")
+        _require(1 <= self.heads <= self.within, "parts of nothing")
 
     @property
     def rho_nano(self) -> int:

@@ -50,6 +50,11 @@ class PlannedNode:
         return self.mechanism.loss
 
     @property
+    def cells(self) -> int | None:
+        """How many cells each measure has; None where a threshold decides."""
+        return self.groups if self.tree is None or self.groups is None else self.groups * self.tree.grid.nodes
+
+    @property
     def noise(self) -> Noise:
         """The standard errors of the measures by number, before private rows are read: none of quantiles."""
         measures = self.measures if self.tree is None else ()

@@ -106,10 +106,10 @@ def _measure_columns(measure: PlannedMeasure, place: int, stored: pa.Table) -> t
 def _quantile_columns(tree: Tree, stored: pa.Table) -> dict[str, pa.Array]:
     """The quantiles of a tree whose nodes come one group after the other: nothing is known to be clipped of them."""
     counts = stored.column("m0").to_numpy().reshape(-1, tree.grid.nodes) / WEIGHT_ONE
-    deviation = float(stored.column("s0")[0].as_py()) / WEIGHT_ONE if stored.num_rows else 0.0
+    deviations = stored.column("s0").to_numpy()[:: tree.grid.nodes] / WEIGHT_ONE
     columns: dict[str, pa.Array] = {}
     edges, unit = tree.grid.edges, 10.0**-tree.scale
-    for number, (values, errors) in quantiles(tree, counts, deviation, _Z).items():
+    for number, (values, errors) in quantiles(tree, counts, deviations, _Z).items():
         within = np.clip(rounded_each(values, errors, unit), edges[0] * unit, (edges[-1] - 1) * unit)
         parts = {"m": values, "s": errors, "l": np.zeros(len(values)), "h": np.zeros(len(values)), "d": within}
         columns |= {f"{kind}{number}": pa.array(part, from_pandas=True) for kind, part in parts.items()}

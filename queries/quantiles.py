@@ -4,13 +4,16 @@ The grid is public. Small ranges have a leaf for each value; on large ones leave
 zero, so that each spans at most some hundredths of its value. Each row counts in one node of each level, by a join with
 a table of (leaf, node): the release is an `Aggregation` like any other, with the nodes for a further key.
 
-What is estimated is the quantile of weighted rows: with an L2 bound of one row, which is the default, each customer
-has a weight of one over the norm of all counts of that customer's rows, so customers count about equally; with a bound
-above every norm each row counts as one.
+What is estimated is the quantile of weighted rows: all rows of a customer have one weight, which is one where the
+bounds leave room for that customer's counts. The bounds are chosen, one for all nodes of a group.
 
 Noised counts of one group are made consistent by generalised least squares, level by level (Hay, Rastogi, Miklau and
 Suciu 2010, Section 4, which this extends to nodes without children), and added up to a distribution function. Intervals
-invert it at the target plus and minus the deviation of the noise there (Woodruff 1952).
+invert it at the target plus and minus the deviation of the noise there (Woodruff 1952): nothing is assumed of groups.
+
+A group that noise drowns says little of its own quantile, and what all groups say together is a better guess than any
+value of the range. So the functions of several groups are drawn towards the common one, edge by edge, by as much as
+noise outweighs how groups differ (Efron and Morris 1973; Fay and Herriot 1979, for small areas).
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from queries.plan import BOOLEAN, INTEGER, Call, Column, Expression, Join, Key, 
 
 FAN_OUT = 5
 MOST_LEVELS = 4
+_LEAST = 1e-9
 _MORE_PLACES = 2  # than the values have: what is interpolated beyond is no knowledge
 
 Floats = NDArray[np.float64]
@@ -60,6 +64,12 @@ class Grid:
     @property
     def levels(self) -> int:
         return next(level for level in range(1, MOST_LEVELS + 1) if FAN_OUT**level >= self.leaves)
+
+    @property
+    def heads(self) -> int:
+        """The nodes of the highest level, which have the lowest numbers."""
+        span: int = FAN_OUT ** (self.levels - 1)
+        return -(-self.leaves // span)
 
     @property
     def nodes(self) -> int:
@@ -176,46 +186,75 @@ def _place(value: Expression, stretch: Stretch, first: int) -> Expression:
     return Call(Function.INTEGER_DIVIDE, (distance, Literal(stretch.width, INTEGER)), INTEGER)
 
 
-def quantiles(tree: Tree, counts: Floats, deviation: float, z: float) -> dict[int, tuple[Floats, Floats]]:
+def quantiles(tree: Tree, counts: Floats, deviations: Floats, z: float) -> dict[int, tuple[Floats, Floats]]:
     """By number: each group's quantile, and the standard error with which `z` of them on each side cover its interval.
 
-    `counts` are the noised counts, groups × nodes, `deviation` is that of their noise. NaN where a group has no rows by
-    its noised counts.
+    `counts` are the noised counts, groups × nodes, `deviations` those of a group's noise. NaN where a group has no rows
+    by its noised counts.
     """
     prefixes = _prefixes(_consistent(counts, tree.grid), tree.grid)
-    rising = (np.maximum.accumulate(prefixes, 1) + np.minimum.accumulate(prefixes[:, ::-1], 1)[:, ::-1]) / 2
     edges, unit = tree.grid.edges, 10**tree.scale
     found = {}
     for wanted in tree.wanted:
         fraction = float(wanted.fraction)
-        margin = z * deviation * _deviations(tree.grid, fraction)
-        rows = [_one(plain, up, edges, fraction, margin) for plain, up in zip(prefixes, rising, strict=True)]
+        spread = deviations[:, None] * _deviations(tree.grid, fraction)
+        below = prefixes - fraction * prefixes[:, -1:]
+        totals = np.maximum(np.maximum(prefixes[:, -1], deviations * _deviation_of_all(tree.grid)), _LEAST)
+        rising = _rising(_drawn_together(below, spread, totals))
+        rows = [
+            _one(of_all, own, nearer, edges, z * noise)
+            for of_all, own, nearer, noise in zip(prefixes[:, -1], below, rising, spread, strict=True)
+        ]
         values, errors = np.array(rows, np.float64).reshape(-1, 2).T / unit
         found[wanted.number] = np.round(values, tree.scale + _MORE_PLACES), errors / z
     return found
 
 
-def _one(
-    prefix: Floats, rising: Floats, edges: NDArray[np.int64], fraction: float, margin: Floats
-) -> tuple[float, float]:
-    """One group's quantile, and the distance to the farther end of its interval."""
-    total = rising[-1]
-    if total <= 0:
+def _one(of_all: float, below: Floats, rising: Floats, edges: NDArray[np.int64], margin: Floats) -> tuple[float, float]:
+    """Where one group's `rising` crosses zero, and the distance to the farther end of the interval of `below`."""
+    if of_all <= 0:
         return np.nan, np.nan
-    target = fraction * total
-    leaf = int(np.clip(np.searchsorted(rising, target) - 1, 0, len(edges) - 2))
+    leaf = int(np.clip(np.searchsorted(rising, 0.0) - 1, 0, len(edges) - 2))
     width, mass = int(edges[leaf + 1] - edges[leaf]) - 1, rising[leaf + 1] - rising[leaf]
-    inside = (target - rising[leaf]) / mass if mass > 0 else 0.5
+    inside = -rising[leaf] / mass if mass > 0 else 0.5
     value = float(edges[leaf]) + float(np.clip(inside, 0, 1)) * width
-    near = np.flatnonzero(np.abs(prefix - fraction * prefix[-1]) <= margin)
+    near = np.flatnonzero(np.abs(below) <= margin)
     first, last = (near[0], near[-1]) if len(near) else (leaf + 1, leaf)
     lowest, highest = edges[max(0, first - 1)], edges[min(len(edges) - 1, last + 1)] - 1
     return value, float(max(value - lowest, highest - value))
 
 
+def _rising(rows: Floats) -> Floats:
+    """Rows that rise, near these: the middle between the least row above and the largest one below."""
+    middle: Floats = (np.maximum.accumulate(rows, 1) + np.minimum.accumulate(rows[:, ::-1], 1)[:, ::-1]) / 2
+    return middle
+
+
+def _drawn_together(below: Floats, spread: Floats, totals: Floats) -> Floats:
+    """`below` of each group, drawn towards what it would be if the group were like all groups together.
+
+    `spread` is the deviation of the noise. How far groups differ, in shares of their `totals`, is estimated from all of
+    them, edge by edge: what their squared differences are above the noise, where this is small.
+    """
+    if len(below) <= 1:
+        return below
+    common = _rising(below.sum(axis=0, keepdims=True))[0] / totals.sum()
+    shares, noise = below / totals[:, None] - common, np.maximum(spread / totals[:, None], _LEAST) ** 2
+    weights = (noise.min(axis=0) / noise) ** 2
+    differing = np.maximum((weights * (shares**2 - noise)).sum(axis=0) / weights.sum(axis=0), 0.0)
+    drawn: Floats = totals[:, None] * (common + differing / (differing + noise) * shares)
+    return drawn
+
+
 def _prefixes(leaves: Floats, grid: Grid) -> Floats:
     """How many rows lie below each edge."""
     return np.concatenate([np.zeros((len(leaves), 1)), np.cumsum(leaves[:, : grid.leaves], axis=1)], axis=1)
+
+
+@lru_cache(maxsize=64)
+def _deviation_of_all(grid: Grid) -> float:
+    """The deviation of the count of all rows, if that of the noise is 1."""
+    return float(np.sqrt((_consistent(np.eye(grid.nodes), grid).sum(axis=1) ** 2).sum()))
 
 
 @lru_cache(maxsize=64)

@@ -118,17 +118,20 @@ def _chosen(number: int, place: int, data: Contributions, aggregation: Aggregati
     ((norms,),) = data.exact(NormsOf(number, place))
     expected = _located(norms, paid.locate_nano, block.measures[place])
     prior = tuning.log_prior(expected, _most_exponent(aggregation, first, 0))
-    exponent = FIRST_NORM + choice.among(norms, tuning.wanted_above(groups, first), prior)
+    most = tuning.quarters(paid.within)
+    exponent = FIRST_NORM + choice.among(norms, tuning.wanted_above(groups, first), prior, most)
     if not paid.rough_nano:
         return Cells(exponent)
     bounds = cell_bounds(Cells(exponent), groups, 1)
     ((exact,),) = data.exact(SumsOf(number, (bounds,), place))
-    rough, deviations = add_noise(exact, _CELL * bounds, paid.rough_nano)
-    steps = tuning.steps_of(rough.astype(np.float64), float(deviations[0]))
+    heads = np.arange(groups) % paid.within < paid.heads
+    rough, deviations = add_noise(exact[heads], _CELL * bounds[heads], paid.rough_nano)
+    sizes = tuning.sizes_of(rough.astype(np.float64), float(deviations[0]), paid.heads)
+    steps = tuning.steps_of(sizes, paid.within)
     ((norms,),) = data.exact(NormsOf(number, place, cell_bounds(Cells(0, steps), groups, 1)))
-    expected = tuning.expected_exponent(exponent, rough.astype(np.float64), steps)
+    expected = tuning.expected_exponent(exponent, sizes, steps)
     prior = tuning.log_prior(expected, _most_exponent(aggregation, block.rho_nano, max(steps)))
-    return Cells(FIRST_NORM + choice.among(norms, tuning.wanted_above(groups, part), prior), steps)
+    return Cells(FIRST_NORM + choice.among(norms, tuning.wanted_above(groups, part), prior, most), steps)
 
 
 def _located(norms: Vector, rho_nano: int, measure: Measure) -> float:

@@ -23,8 +23,9 @@ _WINDOW = 3  # bins that hold most units: contributions of most differ by less t
 _SIGNIFICANT = 3.5  # deviations by which the window has to stand out
 _ABOVE_MIDDLE = 8.0  # quarters of an octave from the middle of the contributions to where a bound is expected
 _FALLING, _RISING = -4.0, 2.0  # powers of the prior above and below the expected bound
-_POWER = 0.375  # of a rough sum by which a group's bound grows
-_MOST_STEPS = 24  # a group's bound is at most 64 times that of another
+_POWER, _POWER_WITHIN = 0.375, 1.0  # of a rough sum by which a group's bound grows
+_LEAST_WITHIN = 0.5  # deviations that the size of a distribution is taken for at the least
+_MOST_STEPS, _MOST_WITHIN = 24, 40  # a group's bound is at most 64 times that of another, or 1,024 times
 _TIGHTER = 1.5  # a chosen bound is that much above what proportional contributions would have
 _UPPER = 1.645  # the 95% quantile of the normal distribution
 
@@ -64,14 +65,30 @@ def log_prior(expected: float, most: int) -> Floats:
     return np.where(distance > 0, _FALLING, _RISING) * distance
 
 
-def steps_of(rough: Floats, deviation: float) -> bytes:
-    """How many quarters of an octave each group's bound is above the lowest, from noised rough sums.
+def quarters(within: int) -> int:
+    """Of how many units a bound may be exceeded where `wanted_above` says more, in quarters.
 
-    Bounds grow with the power 0.375 of what the group has, so that small groups get less noise than large ones; what
-    does not stand out from the noise counts as small.
+    Relative figures, such as those of a distribution of `within` parts, suffer less from a weight than totals do.
     """
-    ratio = np.maximum(np.abs(rough) / deviation, 1.0)
-    return np.minimum(np.rint(4 * _POWER * np.log2(ratio)), _MOST_STEPS).astype(np.uint8).tobytes()
+    return 1 if within == 1 else 3
+
+
+def sizes_of(rough: Floats, deviation: float, heads: int) -> Floats:
+    """The sizes of rough sums in deviations of their noise; each `heads` successive ones are added up."""
+    sizes: Floats = np.abs(rough.reshape(-1, heads).sum(axis=1)) / (deviation * math.sqrt(heads))
+    return sizes
+
+
+def steps_of(sizes: Floats, within: int) -> bytes:
+    """How many quarters of an octave each group's bound is above the lowest, `within` successive groups having one.
+
+    Bounds of sums grow with the power 0.375 of what the group has, so that small groups get less noise than large ones;
+    what does not stand out from the noise counts as small. Where cells are parts of a distribution, it is the relative
+    error of each that counts, and bounds are in proportion.
+    """
+    power, most, least = (_POWER, _MOST_STEPS, 1.0) if within == 1 else (_POWER_WITHIN, _MOST_WITHIN, _LEAST_WITHIN)
+    steps = np.minimum(np.rint(4 * power * np.log2(np.maximum(sizes / least, 1.0))), most)
+    return np.repeat(steps.astype(np.uint8), within).tobytes()
 
 
 def scales_of(steps: bytes) -> Floats:
@@ -79,10 +96,10 @@ def scales_of(steps: bytes) -> Floats:
     return 2.0 ** (np.frombuffer(steps, np.uint8) / 4)
 
 
-def expected_exponent(exponent: int, rough: Floats, steps: bytes) -> float:
+def expected_exponent(exponent: int, sizes: Floats, steps: bytes) -> float:
     """Where the bound in scaled cells is expected, from that of plain ones, if units were like the sums of all."""
-    plain = float(np.linalg.norm(rough))
-    scaled = float(np.linalg.norm(rough / scales_of(steps)))
+    plain = float(np.linalg.norm(sizes))
+    scaled = float(np.linalg.norm(sizes / scales_of(steps)[:: len(steps) // len(sizes)]))
     return exponent + exponent_of(_TIGHTER * scaled / plain) if scaled > 0 else float(exponent)
 
 

@@ -54,6 +54,14 @@ SEARCHED = Aggregation(
     (Block(_PAIR, SUMS, tuning=Tuning(LOCATE, CHOOSE, ROUGH), lost_nano=LOST),),
     unit_capacity=1_000,
 )
+_SIX = Key((Column(0, "hour", INTEGER),), SeriesAxis(0, 5, Column(0, "v", INTEGER)))
+PARTED = Aggregation(  # each three groups are parts of one, and two of them all of it
+    _LINES,
+    PublicKeys((_SIX,)),
+    (Block(_PAIR, SUMS, tuning=Tuning(LOCATE, CHOOSE, ROUGH, within=3, heads=2), lost_nano=LOST),),
+    unit_capacity=1_000,
+)
+SEARCHES = pytest.mark.parametrize("searched", [SEARCHED, PARTED], ids=["groups", "parts of groups"])
 
 
 def _at(hour: int, ticket: int) -> tuple[object, ...]:
@@ -73,7 +81,7 @@ class _Watched:
     asked: list[Request] = field(default_factory=list)
     used: list[tuple[str, int]] = field(default_factory=list)
     sensitivities: list[Vector] = field(default_factory=list)
-    priors: list[tuple[int, list[float]]] = field(default_factory=list)
+    priors: list[tuple[int, list[float], int]] = field(default_factory=list)
     data: Contributions | None = None
 
     @property
@@ -106,7 +114,9 @@ def market() -> Iterator[Market]:
     opened.connection.close()
 
 
-def _watched(market: Market, customers: Sequence[Customer], monkeypatch: pytest.MonkeyPatch) -> tuple[_Watched, Any]:
+def _watched(
+    market: Market, customers: Sequence[Customer], searched: Aggregation, monkeypatch: pytest.MonkeyPatch
+) -> tuple[_Watched, Any]:
     """A release whose mechanisms say the same whatever they are given, and what was asked and used for it."""
     market.fill(customers, Layout(tuple(range(len(customers)))))
     engine = _Watched(market)
@@ -117,22 +127,23 @@ def _watched(market: Market, customers: Sequence[Customer], monkeypatch: pytest.
         said = 10**9 * (1 + np.arange(len(exact)))
         return said, sensitivities / np.sqrt(2 * rho_nano / NANO)
 
-    def among(choice: BoundChoice, _: Vector, wanted: int, log_prior: NDArray[np.float64]) -> int:
+    def among(choice: BoundChoice, _: Vector, wanted: int, log_prior: NDArray[np.float64], quarters: int = 1) -> int:
         engine.used.append(("choice", choice.rho_nano))
-        engine.priors.append((wanted, log_prior.tolist()))
+        engine.priors.append((wanted, log_prior.tolist(), quarters))
         return 60
 
     with monkeypatch.context() as patch:
         patch.setattr(releasing, "add_noise", add_noise)
         patch.setattr(BoundChoice, "among", among)
-        return engine, release(SEARCHED, SEARCHED.loss, engine)
+        return engine, release(searched, searched.loss, engine)
 
 
+@SEARCHES
 def test_each_step_of_a_search_uses_the_price_that_is_paid_for_it(
-    market: Market, monkeypatch: pytest.MonkeyPatch
+    market: Market, searched: Aggregation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sums of a block have one weight a unit, so one price pays for the noise of all its measures."""
-    engine, _ = _watched(market, MANY, monkeypatch)
+    engine, _ = _watched(market, MANY, searched, monkeypatch)
     search = [("noise", LOCATE), ("choice", CHOOSE), ("noise", ROUGH), ("choice", CHOOSE)]
     assert engine.used == [
         *search,
@@ -143,16 +154,21 @@ def test_each_step_of_a_search_uses_the_price_that_is_paid_for_it(
         ("noise", LOST // 2),
     ]
     paid = 2 * sum(price for _, price in search) + SUMS + LOST
-    assert SEARCHED.loss.rho_nano == paid
+    assert searched.loss.rho_nano == paid
 
 
-def test_noise_is_for_the_bounds_that_hold(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+@SEARCHES
+def test_noise_is_for_the_bounds_that_hold(
+    market: Market, searched: Aggregation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The sensitivity of a cell is WEIGHT_ONE times the bound that its sum was asked with; of a loss, times the cap."""
-    engine, _ = _watched(market, MANY, monkeypatch)
+    engine, _ = _watched(market, MANY, searched, monkeypatch)
+    rough = np.array([0, 1, 3, 4] if searched is PARTED else [0, 1, 2])
     wanted: list[Vector] = []
     for request in engine.asked:
         if isinstance(request, SumsOf):
-            wanted += [bounds * (WEIGHT_ONE // BOUND_ONE) for bounds in request.bounds or ()]
+            asked = [bounds * (WEIGHT_ONE // BOUND_ONE) for bounds in request.bounds or ()]
+            wanted += asked if request.place is None else [bounds[rough] for bounds in asked]
         elif isinstance(request, LostOf):
             wanted += [np.array([cap * WEIGHT_ONE]) for cap in request.caps]
         elif request.bounds is None:
@@ -162,9 +178,12 @@ def test_noise_is_for_the_bounds_that_hold(market: Market, monkeypatch: pytest.M
         assert own.tolist() == used.tolist()
 
 
-def test_what_follows_the_noise_is_a_function_of_the_noise(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+@SEARCHES
+def test_what_follows_the_noise_is_a_function_of_the_noise(
+    market: Market, searched: Aggregation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where all mechanisms say the same, the same is asked and released, whoever the customers are."""
-    (few, one), (many, other) = (_watched(market, who, monkeypatch) for who in (FEW, MANY))
+    (few, one), (many, other) = (_watched(market, who, searched, monkeypatch) for who in (FEW, MANY))
     assert repr(few.asked) == repr(many.asked)
     assert few.priors == many.priors
     assert {type(request) for request in few.asked} == {NormsOf, SumsOf, LostOf}
@@ -175,7 +194,7 @@ def test_what_follows_the_noise_is_a_function_of_the_noise(market: Market, monke
     units=st.integers(1, 10**9),
     rho_nano=st.integers(10**4, 10**10),
     width=st.integers(1, 24),
-    steps=st.integers(0, 24),
+    steps=st.integers(0, 40),
 )
 def test_no_bound_that_can_be_chosen_leads_out_of_64_bits(units: int, rho_nano: int, width: int, steps: int) -> None:
     measures = (Measure(MeasureKind.ROWS, None, 1),) * width

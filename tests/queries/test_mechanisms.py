@@ -283,25 +283,33 @@ def test_a_choice_of_a_bound_with_less_noise_than_was_paid_for_does_not_run() ->
         replace(choice, scale=choice.scale * 0.999).among(NORMS, 2, PRIOR)
 
 
-def _bound_shares(norms: Vector, wanted: int, log_prior: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
+def _bound_shares(
+    norms: Vector, wanted: int, log_prior: NDArray[np.float64], scale: float, quarters: int = 1
+) -> NDArray[np.float64]:
     """The probabilities of the exponential mechanism, in floating point."""
     above = np.array([norms[place + 1 :].sum() for place in range(len(log_prior))])
-    score = -np.abs(np.maximum(above - wanted, above - norms.sum() / 4))
+    score = -np.abs(np.maximum(above - wanted, above - quarters * norms.sum() / 4))
     weights = np.exp(score / scale + log_prior)
     shares: NDArray[np.float64] = weights / weights.sum()
     return shares
 
 
-def _bounds_chosen(wanted: int, scale: float, draws: int) -> NDArray[np.int64]:
+def _bounds_chosen(wanted: int, scale: float, draws: int, quarters: int = 1) -> NDArray[np.int64]:
     choice = BoundChoice(scale, 10**15)
-    return np.bincount([choice.among(NORMS, wanted, PRIOR) for _ in range(draws)], minlength=len(PRIOR))
+    return np.bincount([choice.among(NORMS, wanted, PRIOR, quarters) for _ in range(draws)], minlength=len(PRIOR))
 
 
-@pytest.mark.parametrize("wanted", [0, 2, 4, 100])
-def test_a_bound_is_chosen_by_the_exponential_mechanism(wanted: int) -> None:
+@pytest.mark.parametrize(("wanted", "quarters"), [(0, 1), (2, 1), (4, 1), (100, 1), (4, 3), (100, 3)])
+def test_a_bound_is_chosen_by_the_exponential_mechanism(wanted: int, quarters: int) -> None:
     draws, scale = 4_000, 2.5
-    expected = draws * _bound_shares(NORMS, wanted, PRIOR, scale)
-    assert stats.chisquare(_bounds_chosen(wanted, scale, draws), expected).pvalue > SIGNIFICANCE
+    expected = draws * _bound_shares(NORMS, wanted, PRIOR, scale, quarters)
+    assert stats.chisquare(_bounds_chosen(wanted, scale, draws, quarters), expected).pvalue > SIGNIFICANCE
+
+
+def test_a_choice_that_no_proof_covers_does_not_run() -> None:
+    for quarters in (-1, 5):
+        with pytest.raises(IllegalPlanError):
+            BoundChoice.of(NANO).among(NORMS, 2, PRIOR, quarters)
 
 
 def test_the_test_of_bounds_sees_half_the_noise() -> None:
@@ -309,7 +317,7 @@ def test_the_test_of_bounds_sees_half_the_noise() -> None:
     assert stats.chisquare(_bounds_chosen(2, 1.25, 4_000), expected).pvalue < SIGNIFICANCE
 
 
-def _weights(norms: Vector, wanted: int, log_prior: NDArray[np.float64], scale: float) -> list[int]:
+def _weights(norms: Vector, wanted: int, log_prior: NDArray[np.float64], scale: float, quarters: int) -> list[int]:
     """The whole numbers that a bound is drawn by."""
     seen: list[int] = []
 
@@ -319,7 +327,7 @@ def _weights(norms: Vector, wanted: int, log_prior: NDArray[np.float64], scale: 
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mechanisms, "_draw", draw)
-        BoundChoice(scale, 10**15).among(norms, wanted, log_prior)
+        BoundChoice(scale, 10**15).among(norms, wanted, log_prior, quarters)
     return seen
 
 
@@ -331,24 +339,25 @@ _norms = st.lists(st.integers(0, 400), min_size=3, max_size=12)
     norms=_norms,
     unit=st.integers(0, 11),
     wanted=st.integers(0, 300),
+    quarters=st.integers(0, 4),
     scale=st.floats(0.05, 500),
     prior=st.lists(st.floats(-300, 0), min_size=12, max_size=12),
 )
 def test_one_unit_moves_the_odds_of_any_two_bounds_by_at_most_epsilon(
-    norms: list[int], unit: int, wanted: int, scale: float, prior: list[float]
+    norms: list[int], unit: int, wanted: int, quarters: int, scale: float, prior: list[float]
 ) -> None:
     """The bounded range of Dong, Durfee and Rogers: what the price of a choice rests on, on the weights themselves."""
     whole, without = np.array(norms, np.int64), np.array(norms, np.int64)
     whole[unit % len(norms)] += 1
     log_prior = np.array(prior[: len(norms)])
-    pairs = zip(*(_weights(each, wanted, log_prior, scale) for each in (whole, without)), strict=True)
+    pairs = zip(*(_weights(each, wanted, log_prior, scale, quarters) for each in (whole, without)), strict=True)
     ratios = [math.log(Fraction(one, other)) for one, other in pairs]
     assert max(ratios) - min(ratios) <= 2 / scale * (1 + 1e-9) + 1e-9
 
 
 def test_a_score_beyond_the_reach_counts_as_one_at_its_end() -> None:
     """The first of two bounds is 200 scales from the best one, or one unit more: its weight does not jump."""
-    there, beyond = (_weights(np.array([0, units], np.int64), 0, np.zeros(2), 1.0) for units in (200, 201))
+    there, beyond = (_weights(np.array([0, units], np.int64), 0, np.zeros(2), 1.0, 1) for units in (200, 201))
     assert there[1] == beyond[1]
     assert math.log(Fraction(there[0], there[1])) == pytest.approx(-200)
     assert there[0] == beyond[0]

@@ -11,6 +11,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+from queries import release as releasing
 from queries.engine import exact_sums
 from queries.errors import IllegalPlanError
 from queries.mechanisms import BoundChoice, Choice, Gaussian, Threshold, Vector
@@ -27,13 +28,14 @@ Floats = np.typing.NDArray[np.float64]
 def _silence() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Gaussian, "add_noise", lambda _self, exact: exact.copy())
+        patch.setattr(releasing, "add_noise", lambda exact, _bounds, _rho: (exact.copy(), np.ones(len(exact))))
         patch.setattr(Choice, "among", lambda choice, scores: np.argsort(-scores, kind="stable")[: choice.count])
         patch.setattr(Threshold, "passes", _any_unit)
         patch.setattr(BoundChoice, "among", _above_all)
         yield
 
 
-def _above_all(_choice: BoundChoice, norms: Vector, _wanted: int, _log_prior: Floats) -> int:
+def _above_all(_choice: BoundChoice, norms: Vector, _wanted: int, _log_prior: Floats, _quarters: int) -> int:
     return int(np.flatnonzero(norms).max(initial=0))
 
 

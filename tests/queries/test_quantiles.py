@@ -119,7 +119,9 @@ def test_consistent_leaves_are_the_least_squares_estimates(leaves: int) -> None:
 )
 def test_without_noise_a_quantile_has_its_share_of_rows_on_each_side(values: list[int], fraction: Fraction) -> None:
     grid = grid_of(-40, 60)
-    ((found, errors),) = quantiles(Tree(grid, 0, (Wanted(7, fraction),)), counts_of(grid, values), 1e-12, Z).values()
+    ((found, errors),) = quantiles(
+        Tree(grid, 0, (Wanted(7, fraction),)), counts_of(grid, values), np.full(1, 1e-12), Z
+    ).values()
     assert sum(value < found[0] for value in values) <= fraction * len(values) + 1e-6
     assert sum(value <= found[0] for value in values) >= fraction * len(values) - 1e-6
     assert errors[0] * Z <= 101
@@ -127,14 +129,17 @@ def test_without_noise_a_quantile_has_its_share_of_rows_on_each_side(values: lis
 
 def test_values_are_shown_in_their_own_units() -> None:
     grid = grid_of(0, 500)
-    found = quantiles(Tree(grid, 2, MEDIAN), counts_of(grid, [125] * 9), 1e-12, Z)
+    found = quantiles(Tree(grid, 2, MEDIAN), counts_of(grid, [125] * 9), np.full(1, 1e-12), Z)
     assert found[0][0][0] == 1.25
 
 
 def test_a_group_without_rows_has_no_quantile() -> None:
     grid = grid_of(0, 9)
     found = quantiles(
-        Tree(grid, 0, MEDIAN), np.vstack([counts_of(grid, [3, 4, 4]), np.full((1, grid.nodes), -1.0)]), 0.1, Z
+        Tree(grid, 0, MEDIAN),
+        np.vstack([counts_of(grid, [3, 4, 4]), np.full((1, grid.nodes), -1.0)]),
+        np.full(2, 0.1),
+        Z,
     )
     assert found[0][0][0] == 4
     assert np.isnan(found[0][0][1])
@@ -150,11 +155,41 @@ def test_intervals_cover_the_quantile(deviation: float, fraction: Fraction) -> N
     grid = grid_of(0, 100_000)
     exact = counts_of(grid, values.tolist())
     noised = exact + random.normal(0, deviation, (400, grid.nodes))
-    ((found, errors),) = quantiles(Tree(grid, 0, (Wanted(0, fraction),)), noised, deviation, Z).values()
+    ((found, errors),) = quantiles(Tree(grid, 0, (Wanted(0, fraction),)), noised, np.full(400, deviation), Z).values()
     truth = np.quantile(values, float(fraction))
     present = ~np.isnan(found)
     assert present.mean() > 0.9
     assert (np.abs(found - truth) <= Z * errors + 1e-9)[present].mean() >= 0.92
+
+
+def _market(random: np.random.Generator) -> tuple[Grid, list[list[int]]]:
+    """Twenty groups of different sizes and about the same values, the last but one quite different, the last tiny."""
+    sizes = [3_000] * 8 + [300] * 10 + [3_000, 20]
+    middles = [5.5] * 18 + [8.0, 5.5]
+    pairs = zip(sizes, middles, strict=True)
+    values = [np.minimum(random.lognormal(middle, 0.6, size).astype(int), 100_000).tolist() for size, middle in pairs]
+    return grid_of(0, 100_000), values
+
+
+def test_what_noise_drowns_is_taken_from_all_groups_and_what_stands_out_is_not() -> None:
+    """Seeded: errors of single groups, with the same noise, when asked alone and when asked with the others."""
+    random = np.random.default_rng(5)
+    grid, values = _market(random)
+    exact = np.vstack([counts_of(grid, each) for each in values])
+    truth = np.array([np.median(each) for each in values])
+    together, alone = [], []
+    for _ in range(30):
+        noised = exact + random.normal(0, 20, exact.shape)
+        ((found, errors),) = quantiles(Tree(grid, 0, MEDIAN), noised, np.full(20, 20.0), Z).values()
+        own = [quantiles(Tree(grid, 0, MEDIAN), row[None, :], np.full(1, 20.0), Z)[0][0][0] for row in noised]
+        together.append(np.abs(found - truth) / truth)
+        alone.append(np.abs(np.array(own) - truth) / truth)
+        assert (np.abs(found - truth) <= Z * errors + 1e-9)[~np.isnan(found)].mean() >= 0.75
+    of_all, of_one = np.nanmedian(together, axis=0), np.nanmedian(alone, axis=0)
+    assert of_all[-1] < 0.4 * of_one[-1]
+    assert of_all[8:18].mean() < 0.7 * of_one[8:18].mean()
+    assert of_all[-2] < 0.05
+    assert of_all[-2] < 1.3 * of_one[-2]
 
 
 def _tree_of(sql: str) -> PlannedNode:

@@ -56,7 +56,7 @@ def test_more_units_are_clipped_the_more_noise_there_is(groups: int, rho_nano: i
 
 def test_large_groups_get_larger_bounds_and_noise_gets_the_smallest() -> None:
     rough = np.array([-900.0, 0.5, 1.0, 256.0, 65_536.0, 1e30])
-    steps = list(tuning.steps_of(rough, 1.0))
+    steps = list(tuning.steps_of(tuning.sizes_of(rough, 1.0, 1), 1))
     assert steps[1] == steps[2] == 0
     assert steps[3:] == [12, 24, 24]  # the power 0.375 of 2**8 is 2**3: 12 quarters; then the most
     assert steps[0] == round(4 * 0.375 * math.log2(900))
@@ -64,11 +64,22 @@ def test_large_groups_get_larger_bounds_and_noise_gets_the_smallest() -> None:
 
 def test_if_units_are_like_the_sums_the_expected_bound_lets_as_many_through() -> None:
     """Units that are all alike: the norm in scaled cells is to the plain one as it is for the sums."""
-    rough = np.array([1_000.0, 10.0, 300.0, 1.0])
-    steps = tuning.steps_of(rough, 1.0)
-    scaled = np.linalg.norm(rough / tuning.scales_of(steps)) / np.linalg.norm(rough)
-    assert tuning.expected_exponent(60, rough, steps) == pytest.approx(60 + 4 * math.log2(1.5 * scaled))
+    sizes = np.array([1_000.0, 10.0, 300.0, 1.0])
+    for within in (1, 7):
+        steps = tuning.steps_of(sizes, within)
+        scaled = np.linalg.norm(sizes / tuning.scales_of(steps)[::within]) / np.linalg.norm(sizes)
+        assert tuning.expected_exponent(60, sizes, steps) == pytest.approx(60 + 4 * math.log2(1.5 * scaled))
     assert tuning.expected_exponent(60, np.zeros(4), bytes(4)) == 60
+
+
+def test_parts_of_a_distribution_have_one_bound_in_proportion_to_its_size() -> None:
+    rough = np.array([400.0, 112.0, 1.0, -1.0, 60.0, 4.0])
+    sizes = tuning.sizes_of(rough, 2.0, 2)
+    assert sizes == pytest.approx(np.array([256.0, 0.0, 32.0]) / math.sqrt(2))
+    steps = tuning.scales_of(tuning.steps_of(sizes, 5)).reshape(3, 5)
+    assert (steps == steps[:, :1]).all()
+    assert steps[0, 0] == pytest.approx(8 * steps[2, 0])
+    assert steps[1, 0] == 1
 
 
 def test_a_cap_is_what_a_unit_at_the_bound_has_in_all() -> None:

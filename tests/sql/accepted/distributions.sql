@@ -1,6 +1,5 @@
 -- Quantiles and different values: releases of their own, beside those of sums.
 -- name: the median
--- options: {"l2_bound": {"m": 100000}}
 SELECT MEDIAN(pieces) AS m FROM lines WHERE pieces <> 3
 
 -- name: quantiles of one tree
@@ -26,7 +25,6 @@ FROM lines
 
 -- name: quantiles by group beside sums
 -- keys: public
--- options: {"l2_bound": {"m": 100000}}
 SELECT department, QUANTILE_DISC(pieces, 0.37) AS m, COUNT(*) AS n, SUM(amount) AS s
 FROM lines JOIN products USING (product_id) GROUP BY department
 
@@ -43,7 +41,6 @@ SELECT QUANTILE_DISC(n, 0.37) AS m FROM (SELECT household_id, COUNT(*) AS n FROM
 SELECT QUANTILE_DISC(pieces, 0.87) - QUANTILE_DISC(pieces, 0.13) AS span FROM lines
 
 -- name: a quantile in HAVING and ORDER BY
--- options: {"l2_bound": {"m": 100000}}
 SELECT product_id, QUANTILE_DISC(pieces, 0.37) AS m, COUNT(*) AS n FROM lines GROUP BY product_id HAVING COUNT(*) > 5 ORDER BY m, n
 
 -- name: different values are counted
