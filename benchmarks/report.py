@@ -83,7 +83,7 @@ def comparison_table(found: Comparison) -> str:
 
     (l0, linf), (largest_l0, largest_linf) = found.truncation.bounds, found.largest.bounds
     rows = [
-        row("L2, the policy's bound", f"{found.declared_bound:,.0f}", found.declared, f"{found.drawn:,.0f}"),
+        row("L2, the declared bound", f"{found.declared_bound:,.0f}", found.declared, f"{found.drawn:,.0f}"),
         row("L2, the best bound", f"{found.best_l2.bounds[0]:,.0f}", found.best_l2.error, ""),
         row(
             "`l0 × linf`, the best bounds, groups drawn at random",

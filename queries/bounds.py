@@ -4,7 +4,8 @@ A bound only decides how much is clipped and how much noise is added; any bound 
 bounds are chosen from the data at a price (`release.py`), and what is found here is only where the choice starts from
 if the data tell too little. For counts and for declared columns, in this order:
 
-1. a unit that can have one row at the most counts one row, and one unit;
+1. a unit that can have one row at the most counts one row, and one unit; in a few groups it counts once in each, which
+   is never worse than a choice by much;
 2. an entry of the policy for exactly the columns of GROUP BY;
 3. where a unit can be in one group only, the entry for no keys, because all that it has is in that group;
 4. the default entry, or the entry for no keys divided by √groups if that is larger: what a unit's total is when it is
@@ -36,7 +37,7 @@ _MOST_VALUES = ContributionBound(Fraction(20), "default")
 _SOME_ROWS = ContributionBound(Fraction(100), "some rows", declared=False)
 _MANY_ROWS = 1_000
 _SOME_GROUPS = 100
-_FEW_GROUPS = 4  # in which a unit's norm is at most 2: nothing is gained by a choice
+_FEW_GROUPS = 64  # in which a unit's norm is at most 8: little is gained by a choice, and errors are known without
 
 
 def contribution_bound(asked: Asked, node: Node, schema: Schema, groups: int | None) -> ContributionBound:

@@ -50,7 +50,7 @@ STATED = "stated"
 CHOSEN = "chosen from the data, at a part of the price"
 # The parts of a measure's price, in thousandths: where contributions lie, each choice of a bound, rough sums, and what
 # bounding takes. The sums have the rest.
-_LOCATING, _CHOOSING, _CHOOSING_ONCE, _ROUGH, _LOST = 30, 25, 60, 100, 100
+_LOCATING, _CHOOSING, _CHOOSING_ONCE, _ROUGH, _LOST = 50, 25, 100, 100, 100
 _ROUGH_OF_TREES = 200
 _THOUSAND = 1_000
 _FAR = 1 << 15  # twice the square of the deviations of noise for which sums keep room

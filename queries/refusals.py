@@ -212,9 +212,12 @@ _ROWS = (
     Refusal(
         "target-not-plain",
         "A target for an error that is not known before data are read. The error of a ratio, an average or a product "
-        "depends on the values that are released; where a key is a factor, it depends on the group.",
+        "depends on the values that are released; where a key is a factor, it depends on the group; where a bound is "
+        "chosen at the release, it depends on that.",
         "SELECT AVG(amount) AS mean FROM purchases",
-        "Give a target for a sum or a count: `SELECT SUM(amount) AS spend FROM purchases`. Or give epsilon.",
+        "Give a target for households: `SELECT COUNT(DISTINCT household_id) AS households FROM purchases`. For another "
+        "count or a sum state a bound: `SELECT SUM(amount, l2_bound => 10000) AS spend FROM purchases`. Or give "
+        "epsilon; the bound that the release chooses is known from then on.",
         {"target": {"error": 1}},
     ),
     Refusal(

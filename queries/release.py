@@ -116,10 +116,11 @@ def _chosen(number: int, place: int, data: Contributions, aggregation: Aggregati
     part, choice = block.rho_nano // len(block.measures), BoundChoice.of(paid.choose_nano)
     first = paid.rough_nano or part
     ((norms,),) = data.exact(NormsOf(number, place))
-    expected = _located(norms, paid.locate_nano, block.measures[place])
+    wanted = tuning.wanted_above(groups, first)
+    expected = _located(norms, paid.locate_nano, wanted, block.measures[place])
     prior = tuning.log_prior(expected, _most_exponent(aggregation, first, 0))
     most = tuning.quarters(paid.within)
-    exponent = FIRST_NORM + choice.among(norms, tuning.wanted_above(groups, first), prior, most)
+    exponent = FIRST_NORM + choice.among(norms, wanted, prior, most)
     if not paid.rough_nano:
         return Cells(exponent)
     bounds = cell_bounds(Cells(exponent), groups, 1)
@@ -134,11 +135,11 @@ def _chosen(number: int, place: int, data: Contributions, aggregation: Aggregati
     return Cells(FIRST_NORM + choice.among(norms, tuning.wanted_above(groups, part), prior, most), steps)
 
 
-def _located(norms: Vector, rho_nano: int, measure: Measure) -> float:
+def _located(norms: Vector, rho_nano: int, wanted: int, measure: Measure) -> float:
     """About which exponent is expected: from noised counts, or from where the plan says that a choice starts."""
     counts = norms.reshape(tuning.LOCATING, -1).sum(axis=1) * WEIGHT_ONE
     noised, deviations = add_noise(counts, np.full(len(counts), WEIGHT_ONE), rho_nano)
-    found = tuning.located(noised / WEIGHT_ONE, float(deviations[0]) / WEIGHT_ONE)
+    found = tuning.located(noised / WEIGHT_ONE, float(deviations[0]) / WEIGHT_ONE, wanted)
     return tuning.exponent_of(measure.l2_bound) if found is None else found
 
 

@@ -146,5 +146,5 @@ def _rounded_up(number: Fraction) -> str:
 
 
 def _not_plain(reason: str) -> QueryNotPrivateError:
-    hint = "Give a target for a COUNT or a SUM, by the name of its column, or give epsilon."
+    hint = "Give a target for a COUNT or a SUM whose bound is known, as with l2_bound => 1000 in it, or give epsilon."
     return QueryNotPrivateError("target-not-plain", reason, hint=hint)

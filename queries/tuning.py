@@ -8,6 +8,7 @@ clipping takes as much less as there are units above C, if these are somewhat al
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +20,16 @@ Floats = NDArray[np.float64]
 
 OCTAVES_A_BIN = 2  # of the counts by which contributions are located
 LOCATING = NORMS // (4 * OCTAVES_A_BIN)
-_WINDOW = 3  # bins that hold most units: contributions of most differ by less than 64 times
-_SIGNIFICANT = 3.5  # deviations by which the window has to stand out
-_ABOVE_MIDDLE = 8.0  # quarters of an octave from the middle of the contributions to where a bound is expected
-_FALLING, _RISING = -4.0, 2.0  # powers of the prior above and below the expected bound
+_BIN = 4 * OCTAVES_A_BIN
+_WINDOW = 2  # bins that hold most units: contributions of most differ by less than 16 times
+_SIGNIFICANT = 4.0  # deviations by which the window has to stand out, and ...
+_ABOVE_NOISE = 2.0  # ... by which what is left above a bin has to, for the bin to be below the bound
+_MOST_DEVIATIONS = 3.5  # of the logarithm of contributions from their middle to where a bound is expected
+_FALLING, _RISING = -6.0, 2.0  # powers of the prior above and below the expected bound
 _POWER, _POWER_WITHIN = 0.375, 1.0  # of a rough sum by which a group's bound grows
 _LEAST_WITHIN = 0.5  # deviations that the size of a distribution is taken for at the least
 _MOST_STEPS, _MOST_WITHIN = 24, 40  # a group's bound is at most 64 times that of another, or 1,024 times
-_TIGHTER = 1.5  # a chosen bound is that much above what proportional contributions would have
+_TIGHTER = 1.2  # a chosen bound is that much above what proportional contributions would have
 _UPPER = 1.645  # the 95% quantile of the normal distribution
 
 
@@ -35,18 +38,29 @@ def wanted_above(groups: int, rho_nano: int) -> int:
     return math.floor(2 * math.sqrt(groups * NANO / (2 * rho_nano)))
 
 
-def located(counts: Floats, deviation: float) -> float | None:
-    """The exponent near which bounds are expected, from noised numbers of units by norm; None if that is all noise.
+def located(counts: Floats, deviation: float, wanted: int) -> float | None:
+    """The exponent near which a bound is expected that `wanted` units exceed; None if the counts are all noise.
 
-    `counts` has a bin for each `OCTAVES_A_BIN` octaves.
+    `counts` are noised numbers of units by norm, with a bin for each `OCTAVES_A_BIN` octaves. Norms are taken to be
+    log-normal, but none to lie above the last bin that stands out from the noise: they may have a limit.
     """
     sums = np.convolve(counts, np.ones(_WINDOW), "valid")
     start = int(np.argmax(sums))
     if sums[start] < _SIGNIFICANT * deviation * math.sqrt(_WINDOW):
         return None
-    held = np.maximum(counts[start : start + _WINDOW], 0)
-    middle = float((held * (np.arange(_WINDOW) + start + 0.5)).sum() / held.sum())
-    return FIRST_NORM + 4 * OCTAVES_A_BIN * middle + _ABOVE_MIDDLE
+    window, above = counts[start : start + _WINDOW], max(wanted, 1) / max(float(sums[start]), 4 * max(wanted, 1))
+    tails, bins = window[::-1].cumsum()[::-1], np.arange(_WINDOW, 0, -1)
+    left = tails > above * sums[start] + _ABOVE_NOISE * deviation * np.sqrt(bins)
+    last = int(np.flatnonzero(left).max(initial=0))
+    return FIRST_NORM + _BIN * (start + min(_log_normal(np.maximum(window, 0), above), last + 1))
+
+
+def _log_normal(counts: Floats, above: float) -> float:
+    """The place, in bins, that this share of a normal distribution over the bins is above."""
+    places = np.arange(len(counts)) + 0.5
+    middle = float((counts * places).sum() / counts.sum())
+    variance = float((counts * (places - middle) ** 2).sum() / counts.sum()) - 1 / 12  # but for the width of a bin
+    return middle + min(NormalDist().inv_cdf(1 - above), _MOST_DEVIATIONS) * math.sqrt(max(variance, 0.0))
 
 
 def exponent_of(bound: float) -> float:
@@ -57,7 +71,7 @@ def exponent_of(bound: float) -> float:
 def log_prior(expected: float, most: int) -> Floats:
     """The logarithm of the prior of the exponents from FIRST_NORM to `most`.
 
-    It falls with the fourth power of the bound above what is expected: the square of the noise rises with the second,
+    It falls with the sixth power of the bound above what is expected: the square of the noise rises with the second,
     and bounds that no unit reaches are all alike to the score. It rises with the second power below.
     """
     exponents = np.arange(FIRST_NORM, min(most, FIRST_NORM + NORMS - 1) + 1)

@@ -54,11 +54,11 @@ QUOTE: Final[dict[str, Any]] = {
     "status": "quote",
     "dataset": "journey",
     "snapshot": "20261123T081500Z-5f2c",
-    "cost": {"epsilon": "0.701617", "delta": "0", "rho": "0.012292669", "reused_from": None},
-    "target": {"error": "50000", "confidence": "0.95", "column": "spend", "interval_half_width": 49999.9984263},
+    "cost": {"epsilon": "0.684408", "delta": "0", "rho": "0.01173258", "reused_from": None},
+    "target": {"error": "50000", "confidence": "0.95", "column": "spend", "interval_half_width": 49999.9992567},
     "affordable": True,
-    "remaining": {"epsilon": "7.999999", "delta": "0.0000002", "rho": "1.037818234"},
-    "repeats": 84,
+    "remaining": {"epsilon": "7.970863", "delta": "0.0000002", "rho": "1.031316551"},
+    "repeats": 87,
     "stored": {"complete": False, "queries": []},
     "columns": [
         {
@@ -76,9 +76,9 @@ QUOTE: Final[dict[str, Any]] = {
             "type": "DECIMAL(19,2)",
             "role": "estimate",
             "confidence": 0.95,
-            "standard_error": 25510.6630741,
-            "interval_half_width": 49999.9984263,
-            "largest_interval_half_width": 49999.9984263,
+            "standard_error": 6377.66825115,
+            "interval_half_width": 12500.0000776,
+            "largest_interval_half_width": 49999.9992567,
             "unknown": None,
         },
     ],
@@ -93,22 +93,21 @@ QUOTE: Final[dict[str, Any]] = {
             "threshold": None,
             "nodes_per_group": None,
             "mechanism": "discrete Gaussian on L2-clipped sums",
-            "rho": "0.012292669",
+            "rho": "0.01173258",
             "delta": "0",
             "measures": [
                 {
                     "kind": "sum",
                     "columns": ["spend"],
-                    "l2_bound": "4000",
-                    "bound_source": "policy: purchases.amount by products.department",
-                    "standard_error": 25510.6630741,
-                    "largest_standard_error": 25510.6630741,
-                    "interval_half_width": 49999.9984263,
+                    "l2_bound": "926.819",
+                    "bound_source": "chosen at an earlier release, used again at no price",
+                    "standard_error": 6377.66825115,
+                    "largest_standard_error": 25510.672467,
+                    "interval_half_width": 12500.0000776,
                     "clipping": {
                         "possible": True,
-                        "explanation": "A household that adds more than 4,000.00 to one group (more than 4 rows of "
-                        "1,000.00, the largest value) is scaled down. One that adds at most 4,000.00 in all groups "
-                        "together is not.",
+                        "explanation": "The bound is chosen so that noise and clipping balance: about 77 households "
+                        "are scaled down, and at most a quarter.",
                     },
                     "node_standard_error": None,
                 }
@@ -116,10 +115,10 @@ QUOTE: Final[dict[str, Any]] = {
         }
     ],
     "prices": [
-        {"epsilon": "0.485292", "rho": "0.006146335", "interval_half_widths": {"spend": 70710.673017}},
-        {"epsilon": "0.701617", "rho": "0.012292669", "interval_half_widths": {"spend": 49999.9984263}},
-        {"epsilon": "1.015661", "rho": "0.024585338", "interval_half_widths": {"spend": 35355.3379466}},
-        {"epsilon": "1.473205", "rho": "0.049170676", "interval_half_widths": {"spend": 24999.9992132}},
+        {"epsilon": "0.473419", "rho": "0.00586629", "interval_half_widths": {"spend": 17677.6696394}},
+        {"epsilon": "0.684408", "rho": "0.01173258", "interval_half_widths": {"spend": 12500.0000776}},
+        {"epsilon": "0.990644", "rho": "0.02346516", "interval_half_widths": {"spend": 8838.8348197}},
+        {"epsilon": "1.436686", "rho": "0.04693032", "interval_half_widths": {"spend": 6250.0000388}},
     ],
 }
 ACCURACY_REQUEST: Final[dict[str, Any]] = {
@@ -135,9 +134,7 @@ ACCURACY: Final[dict[str, Any]] = {
         "'The Complete Journey', published by 84.51°",
         "units": None,
     },
-    "bounds": [
-        {"columns": ["households"], "kind": "units", "l2_bound": "8", "bound_source": "policy: units by purchases.week"}
-    ],
+    "bounds": [{"columns": ["households"], "kind": "units", "l2_bound": "8", "bound_source": "a unit in 53 groups"}],
     "prices": [
         {
             "epsilon": "0.5",
@@ -219,7 +216,7 @@ DATASET: Final[dict[str, Any]] = {
             "columns": {"amount": {"type": "decimal", "scale": 2, "range": ["0.00", "1000.00"]}},
         }
     },
-    "bounds": [{"measure": "purchases.amount", "l2": "2000", "keys": ["products.department"]}],
+    "bounds": [{"measure": "values purchases.basket_id", "l2": "100", "keys": []}],
     "retention": {"days": 1000, "column": "purchases.day", "as_of": "2018-01-01"},
     "sensitive": [],
     "public_rows": {"source": "the research data 'The Complete Journey', published by 84.51°"},

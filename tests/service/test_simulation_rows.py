@@ -182,7 +182,7 @@ def test_without_units_half_of_the_limit_is_made_as_far_as_there_is_room() -> No
     policy = load_policy(RETAILER)
     assert shape_of(policy, 10**9).units == 50
     assert shape_of(policy, 10**9, units=500).units == policy.max_units == 100
-    demo = load_policy(demo_policy())
-    assert shape_of(demo, 10**9).units == demo.max_units // 2
-    assert shape_of(demo, 10**6).units * shape_of(demo, 10**6).mean_rows == pytest.approx(10**6, rel=0.01)
-    assert shape_of(demo, 10**6, rows_per_unit=30).mean_rows == pytest.approx(30)
+    large = load_policy(synthetic_policy(5_000))
+    assert shape_of(large, 10**9).units == large.max_units // 2
+    assert shape_of(large, 10**6).units * shape_of(large, 10**6).mean_rows == pytest.approx(10**6, rel=0.01)
+    assert shape_of(large, 10**6, rows_per_unit=30).mean_rows == pytest.approx(30)

@@ -3,8 +3,13 @@
 import duckdb
 import pytest
 
-from benchmarks.accuracy.datasets import copied, policy_text, without_section
+from benchmarks.accuracy.datasets import copied, policy_text
+from benchmarks.accuracy.questions import ASKED, Kind
+from benchmarks.datasets import with_declared_bounds
+from queries.options import options_of
+from queries.planner import plan, price
 from queries.policy import load_policy
+from queries.schema import Schema
 
 
 def test_every_household_is_there_so_many_times_under_ids_of_its_own() -> None:
@@ -34,18 +39,18 @@ def test_receipts_are_copied_with_their_household_and_stay_whole_numbers() -> No
 @pytest.mark.parametrize("copies", [1, 20])
 def test_the_second_policy_differs_in_its_bounds_alone(copies: int) -> None:
     text = policy_text(copies)
-    declared, undeclared = load_policy(text, "declared"), load_policy(without_section(text, "bounds"), "undeclared")
-    assert declared.bounds
+    declared, undeclared = load_policy(with_declared_bounds(text), "declared"), load_policy(text, "undeclared")
     assert declared.model_copy(update={"bounds": ()}) == undeclared.model_copy(update={"bounds": ()})
-    assert not undeclared.bounds
+    assert set(undeclared.bounds) < set(declared.bounds)
     assert undeclared.max_units >= 2_469 * copies
     assert undeclared.query.max_epsilon >= 3
 
 
-def test_only_a_section_that_is_there_is_taken_out() -> None:
-    assert (
-        without_section("a: 1\n# told\nb:\n  - {x: 1}\n  - {y: 2}\n\n# after\nc: 3\n", "b")
-        == "a: 1\n# told\n\n# after\nc: 3\n"
-    )
-    with pytest.raises(ValueError, match="no section"):
-        without_section("a: 1\n", "b")
+def test_where_none_are_declared_each_answer_chooses_its_own() -> None:
+    undeclared = load_policy(policy_text(1), "undeclared")
+    assert undeclared.query.keep_bounds_days == 0
+    schema = Schema(undeclared)
+    for asked in ASKED:
+        found = plan(asked.question.sql, {}, schema, price(schema, None, None, None), options_of({}), lambda _: 1_000)
+        chosen = {block.free for node in found.nodes for block in node.aggregation.blocks}
+        assert chosen == {asked.kind is not Kind.MEDIAN}, asked.label
