@@ -29,10 +29,16 @@ from queries.tuning import wanted_above
 
 @dataclass(frozen=True, slots=True)
 class Clipping:
-    """Whether the bounds of a measure may change what a unit adds to it, and when they would."""
+    """Whether the bounds of a measure may change what a unit adds to it, and when they would.
+
+    `reach` is the largest norm that a unit can have, and `row` the largest value that one of its rows can, both as a
+    multiple of the bound; None where there is no public limit.
+    """
 
     possible: bool
     explanation: str
+    reach: float | None = None
+    row: float | None = None
 
 
 def clippings(
@@ -79,9 +85,19 @@ class _Clipped:
         norms = [self._largest_norm(measure) for measure in self._block.measures]
         known = [norm for norm in norms if norm is not None]
         fits = len(known) == len(norms) and sum(known) <= 1
-        if fits and not said:
-            return Clipping(possible=False, explanation=f"Never clips: {self._why()}.")
-        return Clipping(possible=True, explanation=" ".join([*said, *(() if fits else (self._norm(),))]))
+        never = fits and not said
+        explanation = f"Never clips: {self._why()}." if never else " ".join([*said, *(() if fits else (self._norm(),))])
+        return Clipping(not never, explanation, self._reach(), self._row())
+
+    def _reach(self) -> float | None:
+        norm = self._largest_norm(self._measure)
+        return None if norm is None else math.sqrt(norm * len(self._block.measures))
+
+    def _row(self) -> float | None:
+        largest = _largest(self._measure, self._relation, self._schema)
+        if self._measure.kind is not MeasureKind.SUM or largest is None:
+            return None
+        return largest * math.sqrt(len(self._block.measures)) / self._measure.l2_bound
 
     def _chosen(self) -> str:
         """How many units are about to be above a bound that is chosen."""

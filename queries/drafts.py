@@ -18,7 +18,7 @@ from queries.expected import Span
 from queries.fan_out import check_fan_out
 from queries.grids import fitted
 from queries.mechanisms import build
-from queries.options import Options
+from queries.options import Heeded, Options
 from queries.parts import Part, Range, range_of, tree_part, values_part
 from queries.plan import (
     GROUPS_LIMIT,
@@ -55,6 +55,7 @@ _ROUGH_OF_TREES = 200
 _THOUSAND = 1_000
 _FAR = 1 << 15  # twice the square of the deviations of noise for which sums keep room
 _MANY_GROUPS = 16  # from here on bounds differ from group to group
+_NOT_CHOSEN = "A bound of different values is not chosen from the data."
 TOO_SMALL = "This price is too small for so many results."
 _ANY_ROW = (-VALUE_LIMIT, VALUE_LIMIT)
 _NOTHING = Bounds()
@@ -142,7 +143,7 @@ class Draft:
         counts = [(n, each) for n, each in measures if each.kind is MeasureKind.UNITS and each.value is None]
         if not count or not counts or not free or self._domains is None:
             return None
-        given, declared = self._given(*counts[0]), self._declared(counts[0][1])
+        given, declared = self._given(*counts[0]), self._declared(*counts[0])
         if given.per_group is not None or any(not each.additive for each in self._node.measures):
             return None
         bound = given.l2 or declared.l2
@@ -157,6 +158,9 @@ class Draft:
         trees: dict[tuple[Expression | None, Expression, Range], list[int]] = {}
         found: list[tuple[tuple[int, ...], Part]] = []
         for number, asked in enumerate(self._node.measures):
+            if asked.kind is MeasureKind.VALUES and self._is_automatic(number):
+                with self._at(number):
+                    raise QueryNotPrivateError("unknown-option", _NOT_CHOSEN, hint="State a number, or leave it out.")
             if asked.fraction is not None:
                 with self._at(number):
                     trees.setdefault((asked.value, asked.where, self._range(number, asked)), []).append(number)
@@ -185,7 +189,7 @@ class Draft:
         )
         names = sorted({name for number in numbers for name in self._node.aliases.get(number, ())})
         bounds = {self._given(number, self._node.measures[number]).l2 for number in numbers}
-        stated, declared = _only(bounds, names, asked[0].bounds), self._declared(asked[0])
+        stated, declared = _only(bounds, names, asked[0].bounds), self._declared(numbers[0], asked[0])
         found = declared if stated is None else ContributionBound(stated, STATED)
         self._sources[numbers[0]] = found.source if found.declared else CHOSEN
         measure = self._checked(Asked(MeasureKind.ROWS, None), max(1, math.ceil(found.l2)), _ANY_ROW, None)
@@ -270,6 +274,8 @@ class Draft:
         return self._options.max_groups_contributed or self._schema.policy.max_groups_contributed
 
     def _max_groups(self) -> int | None:
+        if self._options.heeded is Heeded.NONE and self._domains is not None:
+            return None
         by_group = any(measure.group_bounds is not None for measure in self._measures.values())
         return self._most_groups() if by_group else self._options.max_groups_contributed
 
@@ -318,7 +324,7 @@ class Draft:
 
     def _measure(self, number: int, asked: Asked) -> Measure:
         given = self._given(number, asked)
-        declared = self._declared(asked)
+        declared = self._declared(number, asked)
         if not declared.declared and given == _NOTHING:
             given = self._of_its_ratio(number)
         unit = 10**asked.scale
@@ -335,19 +341,31 @@ class Draft:
             self._guessed[number] = found.room
         return self._checked(asked, max(1, math.ceil(found.l2 * unit)), rows, None)
 
-    def _declared(self, asked: Asked) -> ContributionBound:
+    def _declared(self, number: int, asked: Asked) -> ContributionBound:
         chosen = self._top if asked.kind is MeasureKind.UNITS else None  # a unit is in no more keys than were chosen
-        return contribution_bound(asked, self._node, self._schema, chosen or self._groups)
+        heeds_policy = self._options.heeded is Heeded.ALL and not self._is_automatic(number)
+        schema = self._schema if heeds_policy else self._schema.without_bounds
+        return contribution_bound(asked, self._node, schema, chosen or self._groups)
+
+    def _is_automatic(self, number: int) -> bool:
+        """Whether the caller wants the measure's bound to be chosen from the data."""
+        names = self._node.bounded.get(number, set())
+        return self._node.measures[number].bounds.automatic or not names.isdisjoint(self._options.automatic)
 
     def _given(self, number: int, asked: Asked) -> Bounds:
         """The bounds that the measure's aggregate states, or the options for it; they have to agree."""
         options, names, own = self._options, sorted(self._node.bounded.get(number, ())), asked.bounds
         per_row = options.bounds_per_row if asked.clamped else {}
-        return Bounds(
+        if options.heeded is Heeded.NONE:
+            own = Bounds(per_row=own.per_row, place=own.place)
+        found = Bounds(
             _only({own.per_group, *_of(options.bounds_per_group, names)}, names, own),
             _only({own.per_row, *_of(per_row, names)}, names, own),
             _only({own.l2, *_of(options.l2_bounds, names)}, names, own),
         )
+        if self._is_automatic(number) and (found.per_group is not None or found.l2 is not None):
+            raise _two_bounds(names, own)
+        return found
 
     def _of_its_ratio(self, number: int) -> Bounds:
         """What is stated of another measure of the same ratio: for the count of a mean that has no bound itself."""
@@ -396,10 +414,14 @@ def _only(values: set[T | None], names: list[str], own: Bounds) -> T | None:
     """The one value among them, if there is one."""
     found = values - {None}
     if len(found) > 1:
-        line, column = own.place
-        reason = f"Two different bounds are stated for {', '.join(names)[:100]}."
-        raise QueryNotPrivateError("option-conflict", reason, hint="State one.", line=line, column=column)
+        raise _two_bounds(names, own)
     return next(iter(found), None)
+
+
+def _two_bounds(names: list[str], own: Bounds) -> QueryNotPrivateError:
+    line, column = own.place
+    reason = f"Two different bounds are stated for {', '.join(names)[:100]}."
+    return QueryNotPrivateError("option-conflict", reason, hint="State one.", line=line, column=column)
 
 
 def _scaled_pair(pair: tuple[Fraction, Fraction], unit: int) -> tuple[int, int]:

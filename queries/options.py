@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
+from enum import Enum
 from fractions import Fraction
 
 from queries.errors import QueryNotPrivateError
-from queries.stated import BOUND_NAMES, BY_AGGREGATE, MINIMUM, Question, Said
+from queries.stated import AUTOMATIC, BOUND_NAMES, BY_AGGREGATE, MINIMUM, Question, Said
 
 MOST_GROUPS = 100_000
 _LARGEST, _MOST_PLACES = 10**12, 40
@@ -22,15 +23,28 @@ _STRATEGIES = {"PUBLIC_GROUPS": False, "THRESHOLD": True, "LAPLACE_THRESHOLD": T
 _SYNONYMS = {"kappa": "max_groups_contributed"}  # of the older ANONYMIZATION clause
 
 
+class Heeded(Enum):
+    """Whose bounds are taken. Where there is none left, the release chooses one from the data."""
+
+    ALL = "the caller's, and else the policy's"
+    STATED = "the caller's"
+    NONE = "nobody's"
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a caller may say besides the statement; bounds are in the columns' own units, by output column."""
+    """What a caller may say besides the statement; bounds are in the columns' own units, by output column.
+
+    Those of `automatic` columns are to be chosen from the data, whatever the policy declares.
+    """
 
     delta: Fraction | None = None
     max_groups_contributed: int | None = None
     bounds_per_group: Mapping[str, tuple[Fraction, Fraction]] = field(default_factory=dict)
     bounds_per_row: Mapping[str, tuple[Fraction, Fraction]] = field(default_factory=dict)
     l2_bounds: Mapping[str, Fraction] = field(default_factory=dict)
+    automatic: frozenset[str] = frozenset()
+    heeded: Heeded = Heeded.ALL
     threshold: bool | None = None  # True: threshold even public keys; False: refuse keys that need one
     unit_column: str | None = None  # only a check: it has to be the policy's
     least_units: int | None = None  # below it, by its noised number of units, a group is left out
@@ -50,20 +64,29 @@ def options_of(given: Mapping[str, object]) -> Options:
     unit_column = given.get("privacy_unit_column")
     if unit_column is not None and not isinstance(unit_column, str):
         raise QueryNotPrivateError("unknown-option", "privacy_unit_column must be the name of a column.")
+    numbers, automatic, heeded = _l2_bounds(given.get("l2_bound"))
     return Options(
         delta=None if given.get("delta") is None else _fraction("delta", given["delta"]),
         max_groups_contributed=groups if isinstance(groups, int) else None,
         bounds_per_group=_pairs("contribution_bounds_per_group", given),
         bounds_per_row=_pairs("contribution_bounds_per_row", given),
-        l2_bounds=_numbers("l2_bound", given),
+        l2_bounds=numbers,
+        automatic=automatic,
+        heeded=heeded,
         threshold=_threshold(given.get("group_selection_strategy")),
         unit_column=None if unit_column is None else unit_column.lower(),
         least_units=least if isinstance(least, int) else None,
     )
 
 
+def without_bounds(options: Options) -> Options:
+    """The same options without any bounds of contributions: all are chosen from the data. Ranges of rows stay."""
+    return replace(options, bounds_per_group={}, l2_bounds={}, automatic=frozenset(), heeded=Heeded.NONE)
+
+
 def merged(options: Options, question: Question) -> Options:
     """The options of the request and of the statement's clauses together; `option-conflict` where they differ."""
+    unsaid = Options()
     for written, said in question.options.items():
         name = _SYNONYMS.get(written, written)
         if name in _PRICES:
@@ -71,7 +94,7 @@ def merged(options: Options, question: Question) -> Options:
         own = _stated(name, said)
         for each in fields(Options):
             value, other = getattr(own, each.name), getattr(options, each.name)
-            if value in (None, {}) or value == other:
+            if value in (getattr(unsaid, each.name), other):
                 continue
             if other is not None:
                 raise _conflict(f"{written} has two different values in this question.", said)
@@ -162,14 +185,19 @@ def _exact(name: str, text: str) -> Fraction:
     return Fraction(number)
 
 
-def _numbers(name: str, given: Mapping[str, object]) -> dict[str, Fraction]:
-    entries = given.get(name) or {}
-    if not isinstance(entries, Mapping):
-        raise QueryNotPrivateError("unknown-option", f"{name} must map aliases to numbers.")
-    found = {str(alias).lower(): _fraction(name, value) for alias, value in entries.items()}
+def _l2_bounds(given: object) -> tuple[dict[str, Fraction], frozenset[str], Heeded]:
+    """The bounds that are stated, the columns whose bounds are to be chosen, and whose other bounds are taken."""
+    if given == AUTOMATIC:
+        return {}, frozenset(), Heeded.STATED
+    if given is not None and not isinstance(given, Mapping):
+        reason = f'l2_bound must map aliases to numbers or "{AUTOMATIC}", or be "{AUTOMATIC}" for all.'
+        raise QueryNotPrivateError("unknown-option", reason)
+    entries = {str(alias).lower(): value for alias, value in (given or {}).items()}
+    automatic = frozenset(alias for alias, value in entries.items() if value == AUTOMATIC)
+    found = {alias: _fraction("l2_bound", value) for alias, value in entries.items() if alias not in automatic}
     if any(value <= 0 for value in found.values()):
-        raise QueryNotPrivateError("unknown-option", f"{name} must be above 0.")
-    return found
+        raise QueryNotPrivateError("unknown-option", "l2_bound must be above 0.")
+    return found, automatic, Heeded.ALL
 
 
 def _pairs(name: str, given: Mapping[str, object]) -> dict[str, tuple[Fraction, Fraction]]:

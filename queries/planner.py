@@ -147,7 +147,7 @@ def _noise(nodes: Iterable[PlannedNode]) -> dict[str, list[Noise]]:
 
 def _check_aliases(nodes: tuple[Node, ...], options: Options) -> None:
     known = {alias for node in nodes for aliases in node.aliases.values() for alias in aliases}
-    for given in (options.bounds_per_group, options.bounds_per_row, options.l2_bounds):
+    for given in (options.bounds_per_group, options.bounds_per_row, options.l2_bounds, options.automatic):
         for alias in given:
             if alias not in known:
                 raise QueryNotPrivateError(

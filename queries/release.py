@@ -116,10 +116,9 @@ def _chosen(number: int, place: int, data: Contributions, aggregation: Aggregati
     part, choice = block.rho_nano // len(block.measures), BoundChoice.of(paid.choose_nano)
     first = paid.rough_nano or part
     ((norms,),) = data.exact(NormsOf(number, place))
-    wanted = tuning.wanted_above(groups, first)
+    wanted, most = tuning.wanted_above(groups, first), tuning.quarters(paid.within)
     expected = _located(norms, paid.locate_nano, wanted, block.measures[place])
     prior = tuning.log_prior(expected, _most_exponent(aggregation, first, 0))
-    most = tuning.quarters(paid.within)
     exponent = FIRST_NORM + choice.among(norms, wanted, prior, most)
     if not paid.rough_nano:
         return Cells(exponent)

@@ -55,7 +55,13 @@ class Schema:
 
     def __init__(self, policy: Policy, purpose: str | None = None) -> None:
         self.policy = policy
+        self._purpose = purpose
         self._sensitive = policy.sensitive_view(purpose)
+
+    @property
+    def without_bounds(self) -> Schema:
+        """The same tables under a policy that declares no contribution bounds."""
+        return Schema(self.policy.model_copy(update={"bounds": ()}), self._purpose)
 
     @property
     def unit_column(self) -> str:

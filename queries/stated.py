@@ -19,6 +19,7 @@ from queries.parse import parse, position, refusal
 
 BOUND_NAMES = ("contribution_bounds_per_group", "contribution_bounds_per_row", "l2_bound")
 MINIMUM = "min_privacy_units_per_group"
+AUTOMATIC = "auto"  # in place of a bound: it is to be chosen from the data
 _BOUNDS, _CLAUSE, _LEAST_UNITS = "bounds", "clause", "least_units"  # keys of a node's meta data
 _LARGEST, _MOST_PLACES = Decimal(10) ** 12, 40
 BY_AGGREGATE = {  # for options that belong to one aggregate
@@ -39,11 +40,15 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What is stated of one aggregate's contributions, in the units of its value."""
+    """What is stated of one aggregate's contributions, in the units of its value.
+
+    An `automatic` bound is to be chosen from the data, whatever the policy declares.
+    """
 
     per_group: Pair | None = None
     per_row: Pair | None = None
     l2: Fraction | None = None
+    automatic: bool = False
     place: Place = field(default=(None, None), compare=False)
 
 
@@ -181,12 +186,19 @@ def _bounds(node: Bounded) -> Bounds:
         reason = "Bounds by group take the place of an l2_bound."
         raise refusal("option-conflict", reason, given["l2_bound"], hint="State one of the two.")
     group, row, norm = (given.get(name) for name in BOUND_NAMES)
+    automatic = norm is not None and _is_automatic(norm)
     return Bounds(
         None if group is None else _pair(group),
         None if row is None else _pair(row),
-        None if norm is None else _norm(norm),
+        None if norm is None or automatic else _norm(norm),
+        automatic,
         position(node.expressions[0]),
     )
+
+
+def _is_automatic(entry: exp.Expr) -> bool:
+    value = entry.args["expression"]
+    return isinstance(value, exp.Column) and not value.table and value.name.lower() == AUTOMATIC
 
 
 def _pair(entry: exp.Expr) -> Pair:

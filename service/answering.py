@@ -32,7 +32,9 @@ from queries.errors import (
     ReleaseFailedError,
     SqlSyntaxError,
 )
-from queries.options import options_of, price_of
+from queries.evidence import Knowledge, Stored
+from queries.options import options_of, price_of, without_bounds
+from queries.plan import NANO
 from queries.planned import PlannedNode, QueryPlan
 from queries.planner import PriceOf, plan, price, with_nodes
 from queries.policy import Policy
@@ -46,6 +48,7 @@ from service.accounts import epsilon_text, plain
 from service.arrow import from_stream, to_stream
 from service.catalogue import Catalogue
 from service.engines import Engines
+from service.notices import answered_notices, knowledge_of, quoted_notices
 from service.problems import MEDIA_TYPE, PROBLEM_TYPES, Problem
 from service.quotes import Offer, Quote, quote_of
 from service.release_documents import release_document
@@ -110,6 +113,7 @@ class _Question:
     snapshot: Snapshot
     plan: QueryPlan
     stored: Mapping[str, StoredRelease]  # by the node's name
+    known: Knowledge  # of bounds that somebody gave, from earlier releases
 
     @property
     def schema(self) -> Schema:
@@ -167,6 +171,7 @@ class Answering:
                 path=self._path(_account(question)),
                 limit_nano=price(schema, most, None, most),
                 target=request.target,
+                notices=quoted_notices(question.plan, question.known, schema),
             )
         )
 
@@ -252,6 +257,7 @@ class Answering:
             "guarantee": self._guarantee(question.snapshot),
             "columns": answer_columns(outputs, table, biased),
             "rows": answer_rows(outputs, table, bands),
+            "notices": _notices(question, released),
             "receipt": self._receipt(question, released),
         }
         return Outcome(
@@ -269,7 +275,15 @@ class Answering:
             )
             if release is not None:
                 stored[node.name] = release
-        return _Question(_new_id(), person, request, snapshot, planned, stored)
+        known = knowledge_of(planned, lambda: self._without_bounds(snapshot, request), request.dataset, self._ledger)
+        return _Question(_new_id(), person, request, snapshot, planned, stored, known)
+
+    def _without_bounds(self, snapshot: Snapshot, request: QueryRequest) -> QueryPlan:
+        """The plan of the same statement, at any price, with all bounds chosen from the data."""
+        schema, size_of = Schema(snapshot.policy, request.purpose), self._engines.of(snapshot).domain_size
+        options = without_bounds(options_of(request.options))
+        key = (snapshot.id, request.sql, repr(sorted(request.params.items())), repr(options), request.purpose)
+        return self._plans.get(key, lambda: plan(request.sql, request.params, schema, NANO, options, size_of))
 
     def _plan(self, snapshot: Snapshot, request: QueryRequest) -> QueryPlan:
         """The plan of a request: a pure function of the request and the snapshot's public facts."""
@@ -397,6 +411,17 @@ def _node_documents(question: _Question, tables: Mapping[str, pa.Table]) -> list
     """The releases as documents; `tables` are those that are known already, by the node's name."""
     nodes = (told(node, tables[node.name]) if node.name in tables else node for node in question.plan.nodes)
     return [release_document(node, stored=node.name in question.stored) for node in nodes]
+
+
+def _notices(question: _Question, tables: Mapping[str, pa.Table]) -> list[dict[str, object]]:
+    """What the releases of an answer, by the node's name, show of bounds."""
+    released = {}
+    for node in question.plan.nodes:
+        stored, table = question.stored.get(node.name), tables[node.name]
+        bought = (node.loss.rho_nano, question.id) if stored is None else (stored.rho_nano, stored.query_id)
+        released[node.name] = Stored(table, *bought)
+    found = answered_notices(question.plan, question.known, question.schema, released)
+    return [notice.model_dump(mode="json") for notice in found]
 
 
 def _description(question: _Question) -> dict[str, str]:

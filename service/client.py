@@ -64,6 +64,11 @@ class Result:
         return dict(self.body["cost"])
 
     @property
+    def notices(self) -> list[dict[str, Any]]:
+        """Bounds that do not fit, or may not, and were declared or stated: `code`, `columns`, `text` and figures."""
+        return list(self.body.get("notices", []))
+
+    @property
     def receipt(self) -> dict[str, Any]:
         """The record of the release, for an auditor."""
         return dict(self.body["receipt"])
@@ -91,7 +96,8 @@ class Result:
         more = len(self.rows) - _SHOWN_ROWS
         rest = f"<p>… and {more} more rows</p>" if more > 0 else ""
         price = f"ε {escape(str(self.cost.get('epsilon')))} charged, query {escape(self.id)}"
-        return f"<table><caption>{price}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{rest}"
+        table = f"<table><caption>{price}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        return f"{table}{rest}{_noticed(self.notices)}"
 
 
 class Quote(dict[str, Any]):
@@ -112,6 +118,11 @@ class Quote(dict[str, Any]):
         """Other prices, and the half widths that they give."""
         return list(self["prices"])
 
+    @property
+    def notices(self) -> list[dict[str, Any]]:
+        """Bounds that do not fit, or may not, and were declared or stated: `code`, `columns`, `text` and figures."""
+        return list(self.get("notices", []))
+
     def errors(self) -> dict[str, str]:
         """What is known of each estimate's error, in words."""
         return {c["name"]: error_text(c) for c in self.columns if c["role"] == "estimate"}
@@ -122,7 +133,8 @@ class Quote(dict[str, Any]):
         )
         price = f"ε {escape(str(self.cost.get('epsilon')))} would be charged"
         head = "<tr><th>column</th><th>error (95%)</th></tr>"
-        return f"<table><caption>{price}</caption><thead>{head}</thead><tbody>{rows}</tbody></table>"
+        table = f"<table><caption>{price}</caption><thead>{head}</thead><tbody>{rows}</tbody></table>"
+        return f"{table}{_noticed(self.notices)}"
 
 
 def error_text(column: Mapping[str, Any]) -> str:
@@ -276,6 +288,10 @@ def _problem(response: httpx.Response) -> dict[str, Any]:
     if isinstance(document, dict) and "type" in document:
         return document
     return {"type": "about:blank", "status": response.status_code, "detail": f"HTTP status {response.status_code}"}
+
+
+def _noticed(notices: Sequence[Mapping[str, Any]]) -> str:
+    return "".join(f"<p>{escape(str(notice['text']))}</p>" for notice in notices)
 
 
 def _cell(cell: Readable) -> str:

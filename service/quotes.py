@@ -27,7 +27,7 @@ from queries.schema import Schema
 from queries.targets import Target, largest_error
 from queries.vault import Snapshot
 from service.accounts import epsilon_text, plain
-from service.responses import Cost, Loss
+from service.responses import Cost, Loss, Notice
 
 _CHOICES = (Fraction(1, 2), Fraction(1), Fraction(2), Fraction(4))
 _LEAST_CHOICE_NANO = 1_000  # below, a price can no longer be divided evenly
@@ -149,6 +149,7 @@ class Quote(Closed):
     stored: StoredAnswer
     columns: list[QuotedColumn]
     releases: list[QuotedRelease]
+    notices: list[Notice] = Field(description="Bounds that do not fit, or of which nothing tells whether they do.")
     prices: list[PriceChoice] = Field(description="Half, the same, twice and four times the rho, up to the limit.")
 
 
@@ -157,7 +158,7 @@ class Offer:
     """What a quote is about: a planned question, what is stored of it, and who would pay.
 
     `described` are the answer's columns, `documents` the releases as a receipt shows them, `path` the asker's account
-    and those above it, and `limit_nano` the largest price of one query.
+    and those above it, `limit_nano` the largest price of one query, and `notices` what there is to say of bounds.
     """
 
     snapshot: Snapshot
@@ -171,6 +172,7 @@ class Offer:
     path: tuple[Balance, ...]
     limit_nano: int
     target: Target | None
+    notices: list[Notice]
 
 
 def quote_of(offer: Offer) -> Quote:
@@ -192,6 +194,7 @@ def quote_of(offer: Offer) -> Quote:
         releases=[
             _release(node, document, offer) for node, document in zip(offer.plan.nodes, offer.documents, strict=True)
         ],
+        notices=offer.notices,
         prices=_prices(offer),
     )
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from queries.notices import Code
 from service.problems import MEDIA_TYPE, PROBLEM_TYPES
 
 
@@ -67,6 +68,32 @@ class AnswerColumn(Body):
     )
 
 
+_CODES = """`bound-too-low`, `bound-too-high`: by public limits, by a bound that an earlier release chose from the data,
+or by what bounding took. `bound-may-be-low`, `bound-may-be-high`: noise hides what bounding takes, or the figures.
+`bound-below-row`: one row may have more. `bound-unchecked`: nothing that was released tells of the bound."""
+
+
+class Notice(Body):
+    """That a bound which the policy declares, or the caller states, does not fit, or may not. Free, of public facts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    code: Code = Field(description=_CODES)
+    columns: list[str] = Field(description="The columns that the measure goes into.")
+    kind: str
+    text: str
+    l2_bound: str = Field(description="The bound, in the column's units.")
+    bound_source: str
+    expected_l2_bound: float | None = Field(description="The bound that fits, as far as is known.")
+    factor: float | None = Field(description="The bound over the one that fits.")
+    clipped_share: float | None = Field(description="What bounding took at the least, over the figures.")
+    noise_share: float | None = Field(description="The noise over the figures.")
+    query: str | None = Field(description="Which query bought the release that tells.")
+    choice_share: float | None = Field(description="The part of the measure's price for which its bound is chosen.")
+    options: dict[str, dict[str, Literal["auto"]]] | None = Field(
+        description="The options that leave the choice to the data; null where the caller has to take a bound back."
+    )
+
+
 class Answer(Body):
     """An answer: noised rows, what they cost, and the receipt."""
 
@@ -76,6 +103,7 @@ class Answer(Body):
     guarantee: dict[str, Any]
     columns: list[AnswerColumn]
     rows: list[dict[str, Any]]
+    notices: list[Notice] = Field(default=[], description="Bounds that the answer shows not to fit, or that may not.")
     receipt: dict[str, Any]
 
 

@@ -13,16 +13,19 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
     PlainSerializer,
     PlainValidator,
     StringConstraints,
+    Tag,
     WithJsonSchema,
     model_validator,
 )
 from typing_extensions import TypedDict
 
 from queries.parameters import ITEMS_LIMIT, TYPES
+from queries.stated import AUTOMATIC
 from queries.targets import Target
 
 SQL_BYTES_MAX: Final = 16 * 1024
@@ -63,6 +66,10 @@ def magnitude(value: object) -> Fraction:
     if not 0 < number <= 10**12:
         raise ValueError("must be above 0 and at most 1000000000000")
     return number
+
+
+def _bound(value: object) -> Fraction | str:
+    return AUTOMATIC if value == AUTOMATIC else magnitude(value)
 
 
 def probability(value: object) -> Fraction:
@@ -113,6 +120,7 @@ def _known_type(name: str) -> str:
 
 _NUMBER_SCHEMA: Final = {"type": "number", "exclusiveMinimum": 0}
 _STRING_SCHEMA: Final = {"type": "string", "pattern": r"^[0-9]{1,7}(\.[0-9]{1,9})?$"}
+_MAGNITUDE_SCHEMA: Final = {"type": "string", "pattern": r"^[0-9]{1,12}(\.[0-9]{1,9})?$"}
 _as_text = PlainSerializer(str, return_type=str)
 
 Price = Annotated[
@@ -130,7 +138,7 @@ Magnitude = Annotated[
     Fraction,
     PlainValidator(magnitude),
     _as_text,
-    WithJsonSchema({"anyOf": [_NUMBER_SCHEMA, {"type": "string", "pattern": r"^[0-9]{1,12}(\.[0-9]{1,9})?$"}]}),
+    WithJsonSchema({"anyOf": [_NUMBER_SCHEMA, _MAGNITUDE_SCHEMA]}),
 ]
 Probability = Annotated[
     Fraction,
@@ -162,6 +170,17 @@ Number = Annotated[
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
 OutputName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Bounds = Annotated[list[Number], Field(min_length=2, max_length=2), AfterValidator(_ordered)]
+Automatic = Literal["auto"]
+L2Bound = Annotated[
+    Fraction | Automatic,
+    PlainValidator(_bound),
+    _as_text,
+    WithJsonSchema({"anyOf": [_NUMBER_SCHEMA, _MAGNITUDE_SCHEMA, {"const": AUTOMATIC}]}),
+]
+L2Bounds = Annotated[
+    Annotated[Automatic, Tag("all")] | Annotated[dict[OutputName, L2Bound], Field(max_length=100), Tag("by column")],
+    Discriminator(lambda given: "all" if isinstance(given, str) else "by column"),
+]
 Whole = Annotated[int, Field(ge=1, le=100_000)]
 ParameterName = Annotated[str, StringConstraints(pattern=r"^([a-z_][a-z0-9_]{0,62}|[1-9][0-9]{0,2})$")]
 Scalar = (
@@ -199,8 +218,10 @@ class QueryOptions(Strict):
     max_groups_contributed: Whole | None = Field(default=None, description="Groups that one unit may contribute to.")
     contribution_bounds_per_group: dict[OutputName, Bounds] | None = Field(default=None, max_length=100)
     contribution_bounds_per_row: dict[OutputName, Bounds] | None = Field(default=None, max_length=100)
-    l2_bound: dict[OutputName, Magnitude] | None = Field(
-        default=None, max_length=100, description="L2 norm of one unit's vector of group values, in the column's units."
+    l2_bound: L2Bounds | None = Field(
+        default=None,
+        description="L2 norm of one unit's vector of group values, in the column's units; `auto` has it chosen from "
+        "the data, whatever the policy declares.",
     )
     group_selection_strategy: Literal["PUBLIC_GROUPS", "THRESHOLD", "LAPLACE_THRESHOLD"] | None = None
     min_privacy_units_per_group: Whole | None = Field(

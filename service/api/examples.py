@@ -48,6 +48,7 @@ ANSWER: Final[dict[str, Any]] = {
             "spend_reliability": "good",
         }
     ],
+    "notices": [],
     "receipt": RECEIPT,
 }
 QUOTE: Final[dict[str, Any]] = {
@@ -112,6 +113,25 @@ QUOTE: Final[dict[str, Any]] = {
                     "node_standard_error": None,
                 }
             ],
+        }
+    ],
+    "notices": [
+        {
+            "code": "bound-too-high",
+            "columns": ["spend"],
+            "kind": "sum",
+            "text": "An earlier release of this question chose about 612 from the data: the bound of spend, 4,000 "
+            "(policy: purchases.amount by products.department), is 6.54 times higher, and so is the noise. With "
+            '"auto" in its place it is chosen from the data, at 18% of its price.',
+            "l2_bound": "4000",
+            "bound_source": "policy: purchases.amount by products.department",
+            "expected_l2_bound": 612.033,
+            "factor": 6.53559,
+            "clipped_share": None,
+            "noise_share": None,
+            "query": "q_01kaqt3x5n8r1bzz",
+            "choice_share": 0.18,
+            "options": {"l2_bound": {"spend": "auto"}},
         }
     ],
     "prices": [

@@ -50,6 +50,8 @@ def query_command(
         out.print_json(json.dumps(result.body))
         return
     print_table(names(result.columns), result.readable())
+    for notice in result.notices:
+        err.print(f"notice: {notice['text']}", style="yellow")
     err.print(f"query {result.id}, epsilon {result.cost['epsilon']} charged")
 
 
@@ -101,6 +103,8 @@ def _print_quote(quote: Quote) -> None:
             for price, width in zip(quote.prices, widths, strict=True)
         ]
         print_table(["epsilon", *names], rows)
+    for notice in quote.notices:
+        out.print(f"notice: {notice['text']}")
     out.print(_price_line(quote))
 
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from queries.drafts import CHOSEN
-from queries.options import Options
+from queries.options import Options, options_of, without_bounds
 from queries.plan import Aggregation
 from queries.planned import PlannedMeasure
 from queries.planner import plan
@@ -169,6 +169,60 @@ def test_what_the_policy_declares_is_not_chosen(sql: str, groups: int) -> None:
     (block,) = release_of(sql, groups).blocks
     assert block.tuning is None
     assert measure(sql, groups).l2_bound == start(sql, groups)
+
+
+BARE = Schema(load_policy(POLICY.partition("bounds:\n")[0]))
+FREED = [
+    ("SELECT SUM(amount) AS s FROM lines", {"s": "auto"}),
+    ("SELECT SUM(amount) AS s FROM lines", "auto"),
+    ("SELECT SUM(amount, l2_bound => AUTO) AS s FROM lines", {}),
+    ("SELECT day, SUM(amount * 2) AS s, AVG(amount) AS m FROM lines GROUP BY day", "auto"),
+    ("SELECT SUM(amount) / COUNT(DISTINCT card) AS r FROM lines", {"r": "auto"}),
+    ("SELECT day, COUNT(DISTINCT card) AS u FROM lines GROUP BY day", "auto"),
+    ("SELECT COUNT(*) AS n FROM people", "auto"),  # one row a unit is no matter of choice
+]
+
+
+def aggregations(sql: str, schema: Schema, options: Options) -> list[Aggregation]:
+    return [node.aggregation for node in plan(sql, {}, schema, 10**9, options, lambda _: 20).nodes]
+
+
+@pytest.mark.parametrize(("sql", "bound"), FREED)
+def test_an_automatic_bound_is_that_of_a_policy_without_bounds(sql: str, bound: object) -> None:
+    free = aggregations(sql.replace(", l2_bound => AUTO", ""), BARE, Options())
+    assert aggregations(sql, SCHEMA, options_of({"l2_bound": bound})) == free
+    if "people" not in sql:
+        assert aggregations(sql.replace(", l2_bound => AUTO", ""), SCHEMA, Options()) != free
+        assert any(block.tuning for aggregation in free for block in aggregation.blocks)
+
+
+def test_other_columns_keep_their_bounds_beside_an_automatic_one() -> None:
+    sql = "SELECT SUM(amount) AS s, COUNT(*) AS n FROM lines"
+    (found,) = aggregations(sql, SCHEMA, options_of({"l2_bound": {"s": "auto"}}))
+    assert {block.measures[0].kind.value: block.free for block in found.blocks} == {"rows": False, "sum": True}
+    (found,) = aggregations(sql, SCHEMA, options_of({"l2_bound": {"s": "auto", "n": 7}}))
+    assert {block.measures[0].l2_bound for block in found.blocks if not block.free} == {7}
+
+
+def test_a_bound_that_an_aggregate_states_is_kept_where_those_of_the_policy_are_not() -> None:
+    sql = "SELECT SUM(amount, l2_bound => 3) AS s FROM lines"
+    assert aggregations(sql, SCHEMA, options_of({"l2_bound": "auto"})) == aggregations(sql, SCHEMA, Options())
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"l2_bound": {"s": 3, "n": 4}},
+        {"contribution_bounds_per_group": {"s": [0, 3], "n": [0, 4]}, "max_groups_contributed": 2},
+        {"l2_bound": {"s": "auto"}},
+    ],
+)
+def test_without_any_bounds_a_question_is_the_same_whatever_was_stated(stated: dict[str, object]) -> None:
+    sql = "SELECT day, SUM(amount) AS s, COUNT(*) AS n FROM lines GROUP BY day"
+    bounded = "SELECT day, SUM(amount, l2_bound => 3) AS s, COUNT(*, l2_bound => 4) AS n FROM lines GROUP BY day"
+    free = aggregations(sql, BARE, Options())
+    assert aggregations(sql, SCHEMA, without_bounds(options_of(stated))) == free
+    assert aggregations(bounded, SCHEMA, without_bounds(options_of(stated))) == free
 
 
 def test_thresholded_keys_take_the_default_and_count_units_in_at_most_so_many_groups() -> None:

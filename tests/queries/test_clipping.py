@@ -72,20 +72,50 @@ def test_what_never_clips_scales_no_unit_of_one_row_down(
 
 def test_what_may_clip_a_unit_of_one_row_is_told_with_the_bound() -> None:
     clipping = only("SELECT SUM(members) AS n FROM customers", {"l2_bound": {"n": 3}})
-    assert clipping == Clipping(possible=True, explanation="A household that adds more than 3 is scaled down.")
+    explanation = "A household that adds more than 3 is scaled down."
+    assert clipping == Clipping(possible=True, explanation=explanation, reach=4 / 3, row=4 / 3)
     unknown = only("SELECT SUM(members + LENGTH(town)) AS n FROM customers", {"l2_bound": {"n": 1000}})
     assert unknown.possible
 
 
 def test_a_count_of_units_in_public_groups_never_clips() -> None:
     clipping = only(PER_STORE.format("COUNT(DISTINCT household_id) AS n"))
-    assert clipping == Clipping(
-        possible=False, explanation="Never clips: a household that is in all 4 groups has a norm of 2."
-    )
+    explanation = "Never clips: a household that is in all 4 groups has a norm of 2."
+    assert clipping == Clipping(possible=False, explanation=explanation, reach=1.0)
     (node,) = planned(PER_STORE.format("COUNT(DISTINCT household_id) AS n")).nodes
     assert not is_scaled_down(node.aggregation, defaultdict(list, {group: [1] for group in range(GROUPS)}))
     total = only("SELECT COUNT(DISTINCT household_id) AS n FROM lines")
-    assert total == Clipping(possible=False, explanation="Never clips: a household counts once.")
+    assert total == Clipping(possible=False, explanation="Never clips: a household counts once.", reach=1.0)
+
+
+@pytest.mark.parametrize(
+    ("sql", "options", "reach", "row"),
+    [
+        ("SELECT SUM(amount) AS n FROM lines", {"l2_bound": {"n": 50}}, None, 20),
+        ("SELECT SUM(amount) AS n FROM lines WHERE amount BETWEEN 0 AND 5", {"l2_bound": {"n": 50}}, None, 0.1),
+        ("SELECT COUNT(*) AS n FROM lines", {"l2_bound": {"n": 50}}, None, None),
+        ("SELECT COUNT(*) AS n FROM customers", {"l2_bound": {"n": 50}}, 1 / 50, None),
+        ("SELECT SUM(LENGTH(note)) AS n FROM lines", {}, None, None),  # to be chosen
+        (
+            PER_STORE.format("SUM(amount) AS n"),
+            {"contribution_bounds_per_group": {"n": [0, 50]}, "max_groups_contributed": 3},
+            1,
+            1000 / (50 * 3**0.5),
+        ),
+    ],
+)
+def test_public_limits_are_told_as_multiples_of_the_bound(
+    sql: str, options: Mapping[str, object], reach: float | None, row: float | None
+) -> None:
+    found = only(sql, options)
+    for own, expected in ((found.reach, reach), (found.row, row)):
+        assert (own is None) == (expected is None)
+        assert own is None or own == pytest.approx(expected, rel=1e-3)
+
+
+def test_public_limits_of_a_ratio_are_those_of_its_measures_by_themselves() -> None:
+    found = told("SELECT AVG(amount) AS n FROM lines", {"l2_bound": {"n": 50}})
+    assert sorted(clipping.row or 0 for clipping in found.values()) == pytest.approx([0, 20], rel=1e-3)
 
 
 @pytest.mark.parametrize("bound", [1, 1.5, 1.99])
@@ -161,7 +191,7 @@ def test_clamps_of_rows_and_groups_are_told() -> None:
     for most, rest in ((2, " A household in more than 2 groups counts in 2 of them."), (4, ""), (9, "")):
         clipping = only(PER_STORE.format("SUM(amount) AS n"), {**per_group, "max_groups_contributed": most})
         clamped = "What a household adds to one group is set to -5.00 or 10.00 where it lies outside."
-        assert clipping == Clipping(possible=True, explanation=clamped + rest)
+        assert (clipping.possible, clipping.explanation) == (True, clamped + rest)
 
 
 def test_every_accepted_statement_has_a_sentence_for_each_measure() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 
 from queries.errors import QueryNotPrivateError
-from queries.options import Options, merged, options_of, price_of
+from queries.options import Heeded, Options, merged, options_of, price_of, without_bounds
 from queries.stated import read
 
 HALF, ONE = Fraction(1, 2), Fraction(1)
@@ -62,6 +63,29 @@ def test_options_that_differ_are_a_conflict_with_a_place(text: str, given: dict[
         _merged(_with(text), given)
     assert refusal.value.code == "option-conflict"
     assert refusal.value.line == 1
+
+
+def test_a_bound_is_a_number_or_to_be_chosen() -> None:
+    some = options_of({"l2_bound": {"S": "auto", "t": "2.5"}})
+    assert some == Options(automatic=frozenset({"s"}), l2_bounds={"t": Fraction(5, 2)})
+    every = options_of({"l2_bound": "auto"})
+    assert every == Options(heeded=Heeded.STATED)
+    for given in ("automatic", 3, ["auto"], {"s": "AUTO"}, {"s": None}):
+        with pytest.raises(QueryNotPrivateError):
+            options_of({"l2_bound": given})
+
+
+def test_bounds_that_are_to_be_chosen_stand_beside_options_of_the_text() -> None:
+    both: list[dict[str, object]] = [{"l2_bound": "auto"}, {"l2_bound": {"n": "auto"}}]
+    for given in both:
+        assert _merged(_with("max_groups_contributed = 3"), given) == options_of({**given, "max_groups_contributed": 3})
+
+
+def test_nothing_but_ranges_of_rows_is_left_without_bounds() -> None:
+    pairs = {"s": [0, 1]}
+    rows = {"contribution_bounds_per_row": pairs, "max_groups_contributed": 3}
+    every = {"l2_bound": {"t": 3, "u": "auto"}, "contribution_bounds_per_group": pairs, **rows}
+    assert without_bounds(options_of(every)) == replace(options_of(rows), heeded=Heeded.NONE)
 
 
 def test_an_option_that_is_null_says_nothing() -> None:

@@ -156,7 +156,8 @@ class FakeAnswering:
         guarantee = {"unit": "household", "neighbours": "add-or-remove-one", "epsilon": "0.1", "delta": "0.0000008"}
         receipt: Mapping[str, object] = {"query": query_id, "charged": cost}
         answer = {"id": query_id, "status": "done", "cost": cost, "guarantee": guarantee, "columns": COLUMNS}
-        return json.dumps({**answer, "rows": ROWS, "receipt": receipt}).encode()
+        notices = examples.QUOTE["notices"]
+        return json.dumps({**answer, "rows": ROWS, "notices": notices, "receipt": receipt}).encode()
 
     def _cost(self, loss: PrivacyLoss, reused_from: str | None) -> dict[str, object]:
         return {"epsilon": "0.1", "delta": "0", "rho": str(loss.rho_nano), "reused_from": reused_from}

@@ -293,5 +293,5 @@ def test_a_charge_is_counted_once(harness: Harness) -> None:
 
 def test_the_answer_has_the_documented_shape(harness: Harness) -> None:
     answer = json.loads(harness.ask().content)
-    assert list(answer) == ["id", "status", "cost", "guarantee", "columns", "rows", "receipt"]
+    assert list(answer) == ["id", "status", "cost", "guarantee", "columns", "rows", "notices", "receipt"]
     assert answer["rows"] == ROWS

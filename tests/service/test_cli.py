@@ -210,6 +210,15 @@ def test_a_quote_shows_errors_bounds_keys_and_prices(caller: dict[str, str]) -> 
         assert shown in quoted.stdout
 
 
+def test_a_notice_of_a_bound_is_shown(caller: dict[str, str]) -> None:
+    text = "notice: An earlier release of this question chose about 612 from the data"
+    for command in ("quote", "query"):
+        asked = run(command, SQL, "--dataset", "shop")
+        assert asked.exit_code == 0, asked.output
+        assert text in asked.output
+        assert text not in run(command, SQL, "--dataset", "shop", "--json").output
+
+
 def test_a_wanted_error_takes_the_place_of_a_price(caller: dict[str, str]) -> None:
     for command in ("quote", "query"):
         for error in ("50", "50@0.9"):

@@ -77,6 +77,19 @@ def test_a_notebook_shows_a_table_that_runs_nothing(live: Live) -> None:
     assert "<script>" not in type(live.client.query(SQL, dataset="shop"))(body)._repr_html_()
 
 
+def test_notices_stand_below_the_table_and_run_nothing(live: Live) -> None:
+    text = "An earlier release of this question chose about 612"
+    result, quote = live.client.query(SQL, dataset="shop"), live.client.quote(SQL, dataset="shop")
+    for shown in (result, quote):
+        assert [notice["code"] for notice in shown.notices] == ["bound-too-high"]
+        assert f"</table><p>{text}" in shown._repr_html_()
+    hostile = [{**quote.notices[0], "text": "<script>"}]
+    assert "<script>" not in Quote({**quote, "notices": hostile})._repr_html_()
+    assert "<script>" not in Result({**result.body, "notices": hostile})._repr_html_()
+    older = {name: value for name, value in result.body.items() if name != "notices"}
+    assert Result(older).notices == []
+
+
 def test_quote_datasets_budget_and_history(live: Live) -> None:
     assert live.client.quote(SQL, dataset="shop", epsilon="0.2")["cost"]
     assert live.spent() == "0"

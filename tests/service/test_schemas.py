@@ -110,6 +110,8 @@ def test_a_price_that_is_none_is_refused(member: str, text: str) -> None:
         {"options": {"max_groups_contributed": Decimal(1)}}, {"options": {"delta": 1}}, {"options": {"delta": 0}},
         {"options": {"contribution_bounds_per_group": {"a": [2, 1]}}},
         {"options": {"contribution_bounds_per_row": {"a": [1]}}},
+        {"options": {"l2_bound": "automatic"}}, {"options": {"l2_bound": {"a": "automatic"}}},
+        {"options": {"l2_bound": {f"a{n}": 1 for n in range(101)}}}, {"options": {"l2_bound": ["auto"]}},
         {"options": {"l2_bound": {"a": 0}}}, {"options": {"l2_bound": {"a": "Infinity"}}},
         {"options": {"group_selection_strategy": "MAGIC"}}, {"options": {"min_privacy_units_per_group": -1}},
     ],
@@ -117,6 +119,13 @@ def test_a_price_that_is_none_is_refused(member: str, text: str) -> None:
 def test_what_is_not_in_the_schema_is_refused(members: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         body(**members)
+
+
+@pytest.mark.parametrize(
+    ("given", "passed"), [("auto", "auto"), ({"a": "auto", "b": "2.5"}, {"a": "auto", "b": Fraction(5, 2)})]
+)
+def test_a_bound_may_be_left_to_the_data(given: object, passed: object) -> None:
+    assert body(options={"l2_bound": given}).option_values() == {"l2_bound": passed}
 
 
 def test_parameters_are_passed_on_as_they_are() -> None:
@@ -142,6 +151,7 @@ def test_the_digest_tells_questions_apart_and_nothing_else() -> None:
         body(params={"a": {"type": "FLOAT64", "value": 1}}), body(params={"a": {"type": "INT64", "value": [1]}}),
         body(params={"1": 1}), body(options={"privacy_unit_column": "a"}),
         body(options={"max_groups_contributed": 1}),
+        body(options={"l2_bound": "auto"}), body(options={"l2_bound": {"a": "auto"}}),
         body(options={"l2_bound": {"a": 1}}), body(dataset="other"), body(target={"error": 1}),
         body(target={"error": 2}), body(target={"error": 1, "confidence": "0.9"}),
         body(target={"error": 1, "column": "a"}),

@@ -24,6 +24,11 @@ SELECT AVG(amount) AS m, COUNT(*) AS n FROM lines
 SELECT AVG(discount, l2_bound => 300) AS m, COUNT(*, l2_bound => 20) AS n FROM lines;
 SELECT AVG(discount) AS m, COUNT(*) AS n FROM lines
 
+-- name: bounds that are to be chosen
+-- options: {"l2_bound": {"m": "auto", "s": "auto", "d": 20}}
+SELECT AVG(amount, l2_bound => AUTO) AS m, SUM(pieces, l2_bound => auto) AS s, SUM(discount, l2_bound => 20) AS d FROM lines;
+SELECT AVG(amount) AS m, SUM(pieces) AS s, SUM(discount) AS d FROM lines
+
 -- name: a sum and a count in one column
 -- options: {"l2_bound": {"q": 12.34}}
 SELECT SUM(amount, l2_bound => 12.34) / COUNT(*, l2_bound => 12.34) AS q FROM lines;

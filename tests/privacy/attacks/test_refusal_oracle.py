@@ -91,7 +91,7 @@ REQUESTS: tuple[tuple[str, str, Mapping[str, object]], ...] = (
     ("a wanted accuracy at no price", f"{_ROWS} WHERE ticket > 7", {"target": {"error": 0.001}}),
     ("a wanted accuracy of a mean", "SELECT AVG(ticket) AS n FROM purchases", {"target": {"error": 1}, **_BOUND}),
 )
-_BY_CHANCE = ("instance", "id", "snapshot", "rows", "receipt", "remaining", "repeats", "stored")
+_BY_CHANCE = ("instance", "id", "snapshot", "rows", "receipt", "remaining", "repeats", "stored", "notices")
 _BY_CHANCE_IN_HEADERS = frozenset({"x-request-id", "date", "location", "content-length", "link"})
 _CODE_THAT_RAISES = """#!{python} -I
 # The interpreter of a worker whose cast raises: `-I -m queries.worker DESCRIPTOR PARENT` comes as arguments.

@@ -361,3 +361,26 @@ SELECT SUM(amount, () => 3) AS s FROM lines
 -- name: an arrow without a name in another function
 -- expect: syntax 1:29
 SELECT COALESCE(name, () => 3) AS s FROM products
+
+-- name: a bound of different values that is to be chosen
+-- expect: unknown-option 1:8 hint
+SELECT COUNT(DISTINCT product_id, l2_bound => AUTO) AS v FROM lines
+
+-- name: a bound that is to be chosen, and one that is stated
+-- options: {"l2_bound": {"s": 3}}
+-- expect: option-conflict 1:20 hint
+SELECT SUM(pieces, l2_bound => AUTO) AS s FROM lines
+
+-- name: a bound that is stated, and to be chosen
+-- options: {"l2_bound": {"s": "auto"}}
+-- expect: option-conflict 1:20 hint
+SELECT SUM(pieces, l2_bound => 3) AS s FROM lines
+
+-- name: bounds by group, and one that is to be chosen
+-- options: {"contribution_bounds_per_group": {"s": [0, 3]}}
+-- expect: option-conflict 1:20 hint
+SELECT SUM(pieces, l2_bound => AUTO) AS s FROM lines
+
+-- name: a bound that is no number and no word
+-- expect: unknown-option 1:20 hint
+SELECT SUM(pieces, l2_bound => automatic) AS s FROM lines
