@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import duckdb
-
 from benchmarks.accuracy.contributions import truth
 from benchmarks.accuracy.datasets import COPIES, BothPolicies
 from benchmarks.accuracy.product import Answers, Kvitto, asking
 from benchmarks.accuracy.questions import ASKED, CONVERSION_DELTA, Asked, Kind
 from benchmarks.accuracy.rivals import Rival, rivals
-from benchmarks.accuracy.scoring import Key, Score, Truth, score
+from benchmarks.accuracy.scoring import Score, Truth, score
 from benchmarks.figures import Spread
 from budgets.privacy_loss import rho_of_epsilon
 
@@ -23,14 +21,13 @@ Tell = Callable[[str, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The answers under one policy; `equally` is their score against medians in which households weigh the same."""
+    """The answers under one policy."""
 
     score: Score | None
     refused: str | None
     rho: str
     bounds: Mapping[str, Spread]
     seconds: Spread | None
-    equally: Score | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +85,10 @@ def measure(setting: Setting, tell: Tell) -> list[Measured]:
 def _question(setting: Setting, asked: Asked, declared: Kvitto, undeclared: Kvitto) -> list[Measured]:
     plain_file = setting.data.declared.plain_file
     true = truth(plain_file, asked)
-    equal = equal_truth(plain_file, asked) if asked.kind is Kind.MEDIAN else None
 
     def outcomes(product: Kvitto) -> list[Outcome]:
         answers = [product.answers(asked, epsilon, setting.draws) for epsilon in setting.epsilons]
-        return [_outcome(asked, true, equal, each) for each in answers]
+        return [_outcome(asked, true, each) for each in answers]
 
     with_bounds, without = outcomes(declared), outcomes(undeclared)
     groups = max(len(true.values), *(each.score.groups for each in (*with_bounds, *without) if each.score is not None))
@@ -104,7 +100,7 @@ def _question(setting: Setting, asked: Asked, declared: Kvitto, undeclared: Kvit
     ]
 
 
-def _outcome(asked: Asked, true: Truth, equal: Truth | None, answers: Answers) -> Outcome:
+def _outcome(asked: Asked, true: Truth, answers: Answers) -> Outcome:
     if answers.refused is not None:
         return Outcome(None, answers.refused, "", {}, None)
     names = sorted({name for each in answers.bounds for name in each})
@@ -114,21 +110,4 @@ def _outcome(asked: Asked, true: Truth, equal: Truth | None, answers: Answers) -
         rho=answers.rho,
         bounds={name: Spread.of([each[name] for each in answers.bounds if name in each]) for name in names},
         seconds=Spread.of(answers.seconds),
-        equally=None if equal is None else score(equal, answers.cells, asked.absent),
     )
-
-
-def equal_truth(plain_file: Path, asked: Asked) -> Truth:
-    """Medians of lines of which each weighs one over its household's lines: what the product's quantiles come near."""
-    (key,) = asked.question.keys
-    sql = (
-        f"WITH lines AS (SELECT {key}, amount, 1.0 / COUNT(*) OVER (PARTITION BY household_id) AS weight "
-        f"FROM {asked.question.source}), "
-        f"summed AS (SELECT {key}, amount, SUM(weight) OVER (PARTITION BY {key} ORDER BY amount) AS below, "
-        f"SUM(weight) OVER (PARTITION BY {key}) AS whole FROM lines) "
-        f"SELECT {key}, MIN(amount) FILTER (WHERE below >= whole / 2), COUNT(*) FROM summed GROUP BY {key}"
-    )
-    with duckdb.connect(str(plain_file), read_only=True, config={"threads": 2}) as connection:
-        rows = connection.execute(sql).fetchall()
-    values: dict[Key, float] = {(row[0],): float(row[1]) / asked.question.scale for row in rows}
-    return Truth(values, {(row[0],): int(row[2]) for row in rows})

@@ -27,7 +27,6 @@ def document(measured: Sequence[Measured], conditions: str) -> str:
         parts += [f"## Error, {size}\n", error_table(here), f"## Median relative error, {size}\n", relative_table(here)]
         parts += [f"## Intervals, {size}\n", coverage_table(here), f"## Bounds used, {size}\n", bounds_table(here)]
         parts += [f"## Keys that nobody declared, {size}\n", keys_table(here)]
-        parts += [f"## Medians of which each household weighs the same, {size}\n", equal_table(here)]
     parts += ["## What other systems measured, elsewhere\n", published_note(), published_table(measured)]
     return "\n".join(parts)
 
@@ -118,18 +117,6 @@ def keys_table(measured: Iterable[Measured]) -> str:
         if one.asked.kind is Kind.THRESHOLD
     ]
     return table(["question", "ε", *(f"Kvitto, {n}" for n in _POLICIES), *(f"best {k}" for k in _KINDS[:2])], rows)
-
-
-def equal_table(measured: Iterable[Measured]) -> str:
-    """The medians against what they estimate: lines of which each weighs one over those of its household."""
-    rows = []
-    for one in measured:
-        for name, outcome in zip(_POLICIES, (one.declared, one.undeclared), strict=True):
-            if outcome.equally is not None:
-                found = outcome.equally
-                held = "" if found.coverage is None else f"{found.coverage:.3f}"
-                rows.append([one.asked.label, one.epsilon, name, _share(found.relative), held])
-    return table(["question", "ε", "Kvitto", "median relative error", "held this truth"], rows)
 
 
 def published_note() -> str:

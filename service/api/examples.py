@@ -51,6 +51,24 @@ ANSWER: Final[dict[str, Any]] = {
     "notices": [],
     "receipt": RECEIPT,
 }
+NOTICE: Final[dict[str, Any]] = {
+    "code": "bound-too-high",
+    "columns": ["spend"],
+    "kind": "sum",
+    "text": "An earlier release of this question chose about 612 from the data: the bound of spend, 4,000 "
+    "(stated), is 6.54 times higher, and so is the noise. With "
+    '"auto" in its place it is chosen from the data, at 20% of its price.',
+    "l2_bound": "4000",
+    "bound_source": "stated",
+    "expected_l2_bound": 612.033,
+    "factor": 6.53559,
+    "clipped_share": None,
+    "noise_share": None,
+    "query": "q_01kaqt3x5n8r1bzz",
+    "choice_share": 0.2,
+    "options": None,
+}
+
 QUOTE: Final[dict[str, Any]] = {
     "status": "quote",
     "dataset": "journey",
@@ -115,25 +133,7 @@ QUOTE: Final[dict[str, Any]] = {
             ],
         }
     ],
-    "notices": [
-        {
-            "code": "bound-too-high",
-            "columns": ["spend"],
-            "kind": "sum",
-            "text": "An earlier release of this question chose about 612 from the data: the bound of spend, 4,000 "
-            "(policy: purchases.amount by products.department), is 6.54 times higher, and so is the noise. With "
-            '"auto" in its place it is chosen from the data, at 18% of its price.',
-            "l2_bound": "4000",
-            "bound_source": "policy: purchases.amount by products.department",
-            "expected_l2_bound": 612.033,
-            "factor": 6.53559,
-            "clipped_share": None,
-            "noise_share": None,
-            "query": "q_01kaqt3x5n8r1bzz",
-            "choice_share": 0.18,
-            "options": {"l2_bound": {"spend": "auto"}},
-        }
-    ],
+    "notices": [],
     "prices": [
         {"epsilon": "0.473419", "rho": "0.00586629", "interval_half_widths": {"spend": 17677.6696394}},
         {"epsilon": "0.684408", "rho": "0.01173258", "interval_half_widths": {"spend": 12500.0000776}},

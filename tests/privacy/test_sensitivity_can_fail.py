@@ -38,7 +38,10 @@ TOP = (
     "SELECT product_id, COUNT(DISTINCT card_id) AS n FROM lines JOIN products USING (product_id) GROUP BY product_id "
     "ORDER BY n DESC LIMIT 2"
 )
-MEDIAN = "SELECT department, MEDIAN(pieces) AS m FROM lines JOIN products USING (product_id) GROUP BY department"
+MEDIAN = (
+    "SELECT department, MEDIAN(pieces, l2_bound => 1) AS m FROM lines JOIN products USING (product_id) "
+    "GROUP BY department"
+)
 Found = Callable[[str, Customer], list[str]]
 
 

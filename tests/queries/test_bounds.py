@@ -184,7 +184,7 @@ FREED = [
 
 
 def aggregations(sql: str, schema: Schema, options: Options) -> list[Aggregation]:
-    return [node.aggregation for node in plan(sql, {}, schema, 10**9, options, lambda _: 20).nodes]
+    return [node.aggregation for node in plan(sql, {}, schema, 10**9, options, lambda _: 100).nodes]
 
 
 @pytest.mark.parametrize(("sql", "bound"), FREED)

@@ -107,7 +107,7 @@ def test_what_was_chosen_is_found_whichever_way_a_bound_is_stated(options: Mappi
 
 @pytest.mark.parametrize(
     ("sql", "groups", "share"),
-    [(ONE, 1, 0.09), ("SELECT AVG(pieces) AS s FROM lines", 1, 0.09), (f"{ONE} GROUP BY day", 120, 0.18)],
+    [(ONE, 1, 0.15), ("SELECT AVG(pieces) AS s FROM lines", 1, 0.15), (f"{ONE} GROUP BY day", 120, 0.2)],
 )
 def test_the_share_of_a_choice_is_that_of_the_plan_without_bounds(sql: str, groups: int, share: float) -> None:
     given = nodes(sql, groups=groups)

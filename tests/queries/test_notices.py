@@ -102,7 +102,7 @@ def test_the_policys_bound_is_compared_too_and_the_option_named_that_leaves_it_o
     assert {notice.measure.kind.value for notice in found} == {"sum", "rows"}
     for notice in found:
         assert notice.automatic == "s"
-        assert 'With "auto" in its place it is chosen from the data, at 9% of its price.' in notice.text
+        assert 'With "auto" in its place it is chosen from the data, at 15% of its price.' in notice.text
     instead = planned(retailer, MEAN, {"l2_bound": {"s": "auto"}})
     assert instead.aggregation.digest == free(retailer, MEAN).aggregation.digest
     assert notices_before(instead, {}, SCHEMA) == ()
@@ -204,9 +204,9 @@ def test_a_real_release_that_noise_drowns_makes_one_ask_for_the_bound(retailer: 
 @pytest.mark.parametrize(
     ("sql", "options", "share"),
     [
-        ("SELECT COUNT(*) AS s FROM lines", {}, "9%"),
-        ("SELECT day, COUNT(*) AS s FROM lines GROUP BY day", {}, "18%"),
-        ("SELECT COUNT(*) AS s FROM lines", l2(300), "9%"),
+        ("SELECT COUNT(*) AS s FROM lines", {}, "15%"),
+        ("SELECT day, COUNT(*) AS s FROM lines GROUP BY day", {}, "20%"),
+        ("SELECT COUNT(*) AS s FROM lines", l2(300), "15%"),
     ],
 )
 def test_what_nobody_knows_is_said_with_the_price_of_knowing_it(

@@ -100,7 +100,9 @@ class FakeAnswering:
         del person
         self._refuse(request)
         cost = self._cost(self._loss(request), None)
-        return Quote.model_validate({**examples.QUOTE, "dataset": request.dataset, "cost": cost})
+        return Quote.model_validate(
+            {**examples.QUOTE, "dataset": request.dataset, "cost": cost, "notices": [examples.NOTICE]}
+        )
 
     def answer(self, person: Person, request: QueryRequest, idempotency_key: str, request_digest: str) -> Answered:
         self._refuse(request)
@@ -156,8 +158,7 @@ class FakeAnswering:
         guarantee = {"unit": "household", "neighbours": "add-or-remove-one", "epsilon": "0.1", "delta": "0.0000008"}
         receipt: Mapping[str, object] = {"query": query_id, "charged": cost}
         answer = {"id": query_id, "status": "done", "cost": cost, "guarantee": guarantee, "columns": COLUMNS}
-        notices = examples.QUOTE["notices"]
-        return json.dumps({**answer, "rows": ROWS, "notices": notices, "receipt": receipt}).encode()
+        return json.dumps({**answer, "rows": ROWS, "notices": [examples.NOTICE], "receipt": receipt}).encode()
 
     def _cost(self, loss: PrivacyLoss, reused_from: str | None) -> dict[str, object]:
         return {"epsilon": "0.1", "delta": "0", "rho": str(loss.rho_nano), "reused_from": reused_from}

@@ -204,7 +204,7 @@ def test_a_quote_shows_errors_bounds_keys_and_prices(caller: dict[str, str]) -> 
     quoted = run("quote", SQL, "--dataset", "shop", "--epsilon", "0.1")
     assert quoted.exit_code == 0, quoted.output
     for shown in (
-        "± 50,000", "from", "earlier release", "are scaled down", "1.436686", "± 6,250",
+        "± 50,000", "from", "earlier release", "scaled", "1.436686", "± 6,250",
         "department: values of department in the public table products", "would be charged: enough is left for 87.",
     ):  # fmt: skip
         assert shown in quoted.stdout

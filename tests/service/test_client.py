@@ -109,8 +109,8 @@ def test_a_target_is_sent_and_a_quote_shows_itself_as_a_table_that_runs_nothing(
     assert request.target == Target(Fraction(50), Fraction(95, 100), "spend")
     assert quote["affordable"] is True
     assert quote.cost == quote["cost"]
-    assert quote.errors() == {"spend": "± 50,000"}
-    assert quote.prices[0]["interval_half_widths"] == {"spend": 70710.673017}
+    assert quote.errors() == {"spend": "± 12,500 to ± 50,000, by group"}
+    assert quote.prices[0]["interval_half_widths"] == {"spend": 17677.6696394}
     html = quote._repr_html_()
     assert html.startswith("<table><caption>ε 0.1 would be charged")
     hostile = Quote({**quote, "columns": [{**quote.columns[1], "name": "<script>"}]})
@@ -120,9 +120,10 @@ def test_a_target_is_sent_and_a_quote_shows_itself_as_a_table_that_runs_nothing(
 @pytest.mark.parametrize(
     ("members", "text"),
     [
-        ({}, "± 50,000"),
-        ({"largest_interval_half_width": 123456.7}, "± 50,000 to ± 123,457, by group"),
-        ({"largest_interval_half_width": None}, "± 50,000 and more in subtotals"),
+        ({}, "± 12,500 to ± 50,000, by group"),
+        ({"largest_interval_half_width": 12500.0000776}, "± 12,500"),
+        ({"largest_interval_half_width": 123456.7}, "± 12,500 to ± 123,457, by group"),
+        ({"largest_interval_half_width": None}, "± 12,500 and more in subtotals"),
         ({"interval_half_width": None, "unknown": "depends-on-data"}, "depends on data"),
     ],
 )

@@ -48,7 +48,7 @@ def test_a_quote_says_that_nothing_is_known_then_compares_with_what_was_chosen(w
     (unknown,) = quoted(world, sql)
     assert (unknown.code, unknown.bound_source, unknown.columns) == ("bound-unchecked", "policy: lines.pieces", ["s"])
     assert unknown.options == {"l2_bound": {"s": "auto"}}
-    assert unknown.choice_share == 0.09
+    assert unknown.choice_share == 0.15
     assert quoted(world, sql, **unknown.options) == []
 
     answer = document(world.answer(sql, epsilon=PRICE, options=unknown.options))

@@ -4,7 +4,7 @@ import duckdb
 import pytest
 
 from benchmarks.accuracy.datasets import copied, policy_text
-from benchmarks.accuracy.questions import ASKED, Kind
+from benchmarks.accuracy.questions import ASKED
 from benchmarks.datasets import with_declared_bounds
 from queries.options import options_of
 from queries.planner import plan, price
@@ -52,5 +52,4 @@ def test_where_none_are_declared_each_answer_chooses_its_own() -> None:
     schema = Schema(undeclared)
     for asked in ASKED:
         found = plan(asked.question.sql, {}, schema, price(schema, None, None, None), options_of({}), lambda _: 1_000)
-        chosen = {block.free for node in found.nodes for block in node.aggregation.blocks}
-        assert chosen == {asked.kind is not Kind.MEDIAN}, asked.label
+        assert all(block.free for node in found.nodes for block in node.aggregation.blocks), asked.label
