@@ -35,12 +35,12 @@ from queries.plan import (
     PublicKeys,
     ThresholdKeys,
     TopKeys,
-    Tuning,
 )
 from queries.planned import PlannedMeasure, PlannedNode
 from queries.quantiles import Wanted
 from queries.ranges import Ranges
 from queries.schema import Schema
+from queries.shares import TOO_SMALL, losing, searching
 from queries.stated import Bounds, Place
 from queries.summands import ContributionBound
 
@@ -48,15 +48,8 @@ ATTO = 10**18
 DEFAULT_THRESHOLD_SHARE = 100  # a thresholded query takes this part of the thresholds' delta unless it says otherwise
 STATED = "stated"
 CHOSEN = "chosen from the data, at a part of the price"
-# The parts of a measure's price, in thousandths: where contributions lie, each choice of a bound, rough sums, and what
-# bounding takes. The sums have the rest.
-_LOCATING, _CHOOSING, _CHOOSING_ONCE, _ROUGH, _LOST = 50, 25, 100, 100, 100
-_ROUGH_OF_TREES = 200
-_THOUSAND = 1_000
 _FAR = 1 << 15  # twice the square of the deviations of noise for which sums keep room
-_MANY_GROUPS = 16  # from here on bounds differ from group to group
 _NOT_CHOSEN = "A bound of different values is not chosen from the data."
-TOO_SMALL = "This price is too small for so many results."
 _ANY_ROW = (-VALUE_LIMIT, VALUE_LIMIT)
 _NOTHING = Bounds()
 T = TypeVar("T")
@@ -126,7 +119,7 @@ class Draft:
         blocks = []
         for block in aggregation.blocks:
             possible = [next(told).possible for _ in block.measures]
-            lost = max(len(block.measures), block.loss_nano * _LOST // _THOUSAND) if any(possible) else 0
+            lost = losing(block.loss_nano, len(block.measures)) if any(possible) else 0
             if lost >= block.rho_nano:
                 raise PriceError("invalid-price", TOO_SMALL)
             blocks.append(replace(block, rho_nano=block.rho_nano - lost, lost_nano=lost))
@@ -218,7 +211,7 @@ class Draft:
         with _exactly():
             block = Block((part.measure,), rho_nano)
             if part.free:
-                tuning = replace(self._tuning(rho_nano, _ROUGH_OF_TREES), within=part.cells, heads=part.heads)
+                tuning = searching(rho_nano, self._groups, part.cells, part.heads)
                 block = replace(block, rho_nano=rho_nano - tuning.rho_nano, tuning=tuning)
             aggregation = part.aggregation(keys, block, self._schema.policy.max_units)
             mechanism = build(aggregation)
@@ -297,19 +290,11 @@ class Draft:
         for number in numbers:
             self._sources[number] = CHOSEN
         part = rho_nano // width
-        tuning = self._tuning(part)
+        tuning = searching(part, self._groups)
         # A start need not fit beside the noise of these sums; the bounds that are chosen will.
         room = (1 << 62) // (WEIGHT_ONE * (self._schema.policy.max_units + math.isqrt(_FAR * NANO // part) + 1))
         starts = tuple(self._start(number, room) for number in numbers)
         return Block(starts, rho_nano - width * tuning.rho_nano, self._max_groups(), tuning)
-
-    def _tuning(self, rho_nano: int, rough: int = _ROUGH) -> Tuning:
-        """What finding the bounds of one measure takes of its price."""
-        if rho_nano < _THOUSAND:
-            raise PriceError("invalid-price", TOO_SMALL)
-        many = self._groups is None or self._groups >= _MANY_GROUPS
-        shares = (_LOCATING, _CHOOSING, rough) if many else (_LOCATING, _CHOOSING_ONCE, 0)
-        return Tuning(*(rho_nano * thousandths // _THOUSAND for thousandths in shares))
 
     def _start(self, number: int, room: int) -> Measure:
         """The measure with the bound that a choice starts from, and with places that leave room for a larger one."""

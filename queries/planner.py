@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from budgets.privacy_loss import rho_of_epsilon
 from queries.aggregates import Node
-from queries.drafts import TOO_SMALL, Draft, SizeOf, pointing_at
+from queries.drafts import Draft, SizeOf, pointing_at
 from queries.errors import IllegalPlanError, PlanTooLargeError, PriceError, QueryNotPrivateError, SqlSyntaxError
 from queries.expected import Noise, expected_errors, key_columns
 from queries.hints import general_hint
@@ -22,6 +22,7 @@ from queries.planned import PlannedNode, QueryPlan
 from queries.relations import Statement, check
 from queries.rewrites import rewrite
 from queries.schema import Schema
+from queries.shares import TOO_SMALL
 from queries.stated import Question, misplaced, read, state_least_units
 
 PriceOf = Callable[[Question], int]
