@@ -16,6 +16,7 @@ from queries.plan import Aggregation
 from queries.planned import PlannedNode
 from queries.planner import plan
 from queries.release import BOUNDS
+from queries.tuning import SHARED_OUT
 from tests.queries.retailer import SCHEMA
 
 NANO = 10**9
@@ -146,7 +147,7 @@ def told(
         "c0": np.full(len(own), math.inf),
     }
     if math.isfinite(allowed):
-        columns["c0"] = 2 * allowed * own
+        columns["c0"] = SHARED_OUT * allowed * own
     if steps is not None:
         columns["e0"] = np.asarray(steps, np.uint8)
     table = pa.table(columns).replace_schema_metadata({BOUNDS: json.dumps([exponent]).encode()})

@@ -14,6 +14,7 @@ from queries.planned import PlannedNode
 from queries.planner import plan
 from queries.release import release
 from queries.reliability import FAIR
+from queries.tuning import SHARED_OUT
 from tests.queries.retailer import SCHEMA, Retailer
 
 EXACT, CHEAP = 10**12, 10**8  # nano-ρ: noise of a thousandth of a bound, and of about two bounds
@@ -140,7 +141,7 @@ def earlier_of(node: PlannedNode, own: Stored | None, chosen: Stored | None) -> 
 
 def table(*, noise: float, allowed: float = 0.0, bounds: bytes = b"[null]") -> Stored:
     """A release of one figure of 1 with such noise, of which as much as `allowed` may have been taken."""
-    columns = {"m0": [1.0], "s0": [noise], "c0": [2 * allowed]}
+    columns = {"m0": [1.0], "s0": [noise], "c0": [SHARED_OUT * allowed]}
     return Stored(pa.table(columns).replace_schema_metadata({b"bounds": bounds}), EXACT, "q_2")
 
 
