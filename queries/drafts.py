@@ -69,9 +69,7 @@ class Draft:
         self._top: int | None = None
         self._top = self._top_keys()
         self._sources: dict[int, str] = {}  # of the bounds, by measure
-        self._guessed: dict[
-            int, int
-        ] = {}  # the measures whose bound is where a choice starts from, with the room for it
+        self._guessed: dict[int, int] = {}  # measures whose bound is where a choice starts from, and the room for it
         self._measures: dict[int, Measure] = {}
         for number, asked in enumerate(node.measures):
             if asked.additive:

@@ -33,14 +33,14 @@ class Part:
         return Aggregation(self.relation, PublicKeys((*keys.keys, *self.nodes)), (block,), unit_capacity)
 
     @property
-    def heads(self) -> int:
-        """How many of the first of them add up to the whole."""
-        return 1 if self.tree is None else self.tree.grid.heads
-
-    @property
     def cells(self) -> int:
         """Into how many noised counts a group is divided."""
         return 1 if self.tree is None else self.tree.grid.nodes
+
+    @property
+    def heads(self) -> int:
+        """How many of these, the first ones, add up to all of the group."""
+        return 1 if self.tree is None else self.tree.grid.heads
 
 
 def tree_part(relation: Relation, asked: Asked, wanted: tuple[Wanted, ...], values: Range, measure: Measure) -> Part:

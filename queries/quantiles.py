@@ -199,7 +199,8 @@ def quantiles(tree: Tree, counts: Floats, deviations: Floats, z: float) -> dict[
         fraction = float(wanted.fraction)
         spread = deviations[:, None] * _deviations(tree.grid, fraction)
         below = prefixes - fraction * prefixes[:, -1:]
-        totals = np.maximum(np.maximum(prefixes[:, -1], deviations * _deviation_of_all(tree.grid)), _LEAST)
+        noise_of_all = spread[:, 0] + spread[:, -1]  # the first edge has -fraction of the whole, the last the rest
+        totals = np.maximum(np.maximum(prefixes[:, -1], noise_of_all), _LEAST)
         rising = _rising(_drawn_together(below, spread, totals))
         rows = [
             _one(of_all, own, nearer, edges, z * noise)
@@ -249,12 +250,6 @@ def _drawn_together(below: Floats, spread: Floats, totals: Floats) -> Floats:
 def _prefixes(leaves: Floats, grid: Grid) -> Floats:
     """How many rows lie below each edge."""
     return np.concatenate([np.zeros((len(leaves), 1)), np.cumsum(leaves[:, : grid.leaves], axis=1)], axis=1)
-
-
-@lru_cache(maxsize=64)
-def _deviation_of_all(grid: Grid) -> float:
-    """The deviation of the count of all rows, if that of the noise is 1."""
-    return float(np.sqrt((_consistent(np.eye(grid.nodes), grid).sum(axis=1) ** 2).sum()))
 
 
 @lru_cache(maxsize=64)
