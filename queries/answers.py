@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from queries.display import rounded_each
+from queries.display import Biased, rounded_each
 from queries.errors import PostprocessError
 from queries.intervals import CONFIDENCE, quantile
 from queries.reliability import Bands, reliability
@@ -41,12 +41,12 @@ _TYPES = {name: "VARCHAR" if name == "reliability" else "DOUBLE" for name in BES
 
 
 def answer_columns(
-    outputs: Sequence[Output], table: pa.Table, biased: Collection[tuple[str, int]] = ()
+    outputs: Sequence[Output], table: pa.Table, biased: Collection[Biased] = ()
 ) -> list[dict[str, object]]:
     """The described columns of an answer: each estimate is followed by what is known of it.
 
-    `biased` are the measures whose display values were shrunk. Raises PostprocessError where a column is of a type that
-    JSON has no value for.
+    `biased` are those whose display values were drawn together. Raises PostprocessError where a column is of a type
+    that JSON has no value for.
     """
     described: list[dict[str, object]] = []
     for output in outputs:
@@ -59,13 +59,14 @@ def answer_columns(
 
 
 def _beside(
-    output: Output, hidden: Hidden, role: str, table: pa.Table, biased: Collection[tuple[str, int]]
+    output: Output, hidden: Hidden, role: str, table: pa.Table, biased: Collection[Biased]
 ) -> dict[str, object]:
     column: dict[str, object] = {"name": f"{output.name}_{role}", "type": _TYPES[role], "role": role, "of": output.name}
     if role == "display":
         if hidden.finish is Finish.NOTHING:
             column["type"] = _type_name(output.name, table.schema.field(hidden.display).type)
-        if any((source.release, source.measure) in biased for source in hidden.noise):
+        measures = {(source.release, source.measure) for source in hidden.noise}
+        if any(all((name, number) in measures for number in numbers) for name, numbers in biased):
             column["biased"] = True
     return column
 

@@ -9,6 +9,7 @@ Values and deviations are in minor units. What comes out does not depend on the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,12 @@ from numpy.typing import NDArray
 SHRINK_BELOW = 0.5  # the share of signal in the cells' variance: noise dominates where it has the larger part
 _LEAST_CELLS = 4  # below, shrinking towards a mean does not pay (Efron and Morris 1973)
 _HALVINGS = 100
+_LEAST_COUNT = 1.0  # rows that a mean is taken to be of at the least
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Biased = tuple[str, frozenset[int]]  # a table, and the measures of a figure that was drawn together with others
+T = TypeVar("T", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,15 @@ class Cleaned:
     """The cells of one measure in minor units, and whether they were shrunk towards each other."""
 
     values: Integers
+    biased: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Means of groups with their deviations, and whether some of them were drawn towards that of all by most of it."""
+
+    values: Floats
+    deviations: Floats
     biased: bool
 
 
@@ -44,7 +57,31 @@ def cleaned_above_zero(values: Floats, deviations: Floats) -> Cleaned:
     return Cleaned(_in_order(rounded(above, step_of(deviation)), order), biased)
 
 
-def _in_order(cells: Integers, order: NDArray[np.intp]) -> Integers:
+def drawn_means(sums: Floats, counts: Floats, sum_deviations: Floats, count_deviations: Floats, z: float) -> Drawn:
+    """Means of groups as people should read them, and the deviations that are left of their noise.
+
+    Each is drawn towards the mean of all, by the share of noise in what sets it apart: the estimate of Fay and Herriot
+    (1979), with the total mean r as its anchor. What a group has beyond it, (sum - r·count) / count, has a noise that
+    is known to first order, and a count counts as one deviation of its noise at the least. So a group of which nothing
+    is known has the mean of all, and one with much data its own. NaN where the count is within `z` deviations of zero:
+    that of all, or the group's where groups are too few to be drawn together.
+    """
+    whole = float(counts.sum())
+    if whole <= z * np.sqrt((count_deviations**2).sum()):
+        return Drawn(np.full(len(sums), np.nan), np.full(len(sums), np.nan), biased=False)
+    ratio, sizes = float(sums.sum()) / whole, np.maximum(counts, np.maximum(count_deviations, _LEAST_COUNT))
+    values = ratio + (sums - ratio * counts) / sizes
+    variances = (sum_deviations**2 + ratio**2 * count_deviations**2) / sizes**2
+    if len(values) < _LEAST_CELLS or not (variances > 0).all():
+        known = counts > z * count_deviations
+        return Drawn(np.where(known, values, np.nan), np.where(known, np.sqrt(variances), np.nan), biased=False)
+    order = np.lexsort((variances, values))
+    signal = signal_variance(values[order], variances[order])
+    moved, left, shares = _towards_mean(values[order], variances[order], signal)
+    return Drawn(_in_order(moved, order), _in_order(np.sqrt(left), order), bool((shares > SHRINK_BELOW).any()))
+
+
+def _in_order(cells: NDArray[T], order: NDArray[np.intp]) -> NDArray[T]:
     found = np.empty_like(cells)
     found[order] = cells
     return found
@@ -90,12 +127,17 @@ def shrunk(values: Floats, variances: Floats, signal: float) -> tuple[Floats, Fl
     of James and Stein (1961) towards the mean (Lindley 1962), whose squared error is below that of the cells as they
     are. What the total lacks then is shared out by the variances left (benchmarking: Wang, Fuller and Qu 2008).
     """
+    moved, left, shares = _towards_mean(values, variances, signal)
+    own = (1 - shares) * variances
+    return moved + (values.sum() - moved.sum()) * own / own.sum(), np.sqrt(left)
+
+
+def _towards_mean(values: Floats, variances: Floats, signal: float) -> tuple[Floats, Floats, Floats]:
+    """The values moved towards their mean, the variances that are left, and the share of the way each one went."""
     count, weights = len(values), 1 / (signal + variances)
-    share = (count - 3) / (count - 1) * variances * weights
-    moved = values - share * (values - _mean(values, weights))
-    left = (1 - share) * variances
-    moved = moved + (values.sum() - moved.sum()) * left / left.sum()
-    return moved, np.sqrt(left + share**2 / weights.sum())
+    shares = (count - 3) / (count - 1) * variances * weights
+    moved = values - shares * (values - _mean(values, weights))
+    return moved, (1 - shares) * variances + shares**2 / weights.sum(), shares
 
 
 def not_below_zero(values: Floats, variances: Floats) -> Floats:

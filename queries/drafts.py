@@ -109,7 +109,13 @@ class Draft:
             )
         )
         groups = self._groups if self._top is None else self._top
-        return PlannedNode(table, table, aggregation, mechanism, key_numbers, planned, groups)
+        return PlannedNode(table, table, aggregation, mechanism, key_numbers, planned, groups, self._means())
+
+    def _means(self) -> tuple[tuple[int, int], ...]:
+        """The sum and the count of each mean."""
+        kinds = {number: measure.kind for number, measure in self._measures.items()}
+        wanted = (MeasureKind.SUM, MeasureKind.ROWS)
+        return tuple(pair for pair in sorted(self._node.linked) if (kinds[pair[0]], kinds[pair[1]]) == wanted)
 
     def _with_estimates(self, aggregation: Aggregation) -> Aggregation:
         """The aggregation with a part of each price for what bounding takes, where it may take anything."""
@@ -215,7 +221,7 @@ class Draft:
             mechanism = build(aggregation)
         (scale,) = mechanism.scales()
         measure = self._planned(numbers, part.measure, None if part.free else scale)
-        return PlannedNode(name, table, aggregation, mechanism, key_numbers, (measure,), self._groups, part.tree)
+        return PlannedNode(name, table, aggregation, mechanism, key_numbers, (measure,), self._groups, tree=part.tree)
 
     def _planned(self, numbers: tuple[int, ...], measure: Measure, scale: float | None) -> PlannedMeasure:
         """The measure as it is told; without a `scale` its bound, and so its noise, is still to be chosen."""

@@ -43,6 +43,7 @@ class PlannedNode:
     key_numbers: tuple[int, ...]
     measures: tuple[PlannedMeasure, ...]
     groups: int | None  # None where a threshold decides
+    means: tuple[tuple[int, int], ...] = ()  # numbers of the sum and the count of each
     tree: Tree | None = None  # then the one measure is that of the counts of its nodes
 
     @property

@@ -7,6 +7,7 @@ error, and the cells as people should read them (`display.py`).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -14,11 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from queries.display import cleaned, cleaned_above_zero, rounded_each
+from queries.display import Biased, Drawn, cleaned, cleaned_above_zero, drawn_means, rounded_each
 from queries.intervals import CONFIDENCE, quantile
 from queries.plan import WEIGHT_ONE, Expression, Kind, MeasureKind
 from queries.planned import PlannedMeasure, PlannedNode
 from queries.quantiles import Tree, quantiles
+from queries.shown import mean_column
 
 _Z = quantile(CONFIDENCE)
 _SHIFT = WEIGHT_ONE.bit_length() - 1
@@ -32,6 +34,7 @@ _ARROW = {
 }
 
 _BIASED = "biased"  # a key of a table's metadata
+_MORE_PLACES = 2  # of a mean than of what is added up, where it is known as exactly
 
 
 def empty_table(node: PlannedNode) -> pa.Table:
@@ -49,32 +52,32 @@ def statement_tables(nodes: Sequence[PlannedNode], stored: Mapping[str, pa.Table
     """The tables of the statement that is left over: keys k<n>, and of each measure, in display units, these columns.
 
     m<n> is its value, s<n> the standard error of its noise, l<n> and h<n> the ends of its clipping part, and d<n> the
-    value to display. `stored` has what was released for each node, by its name (`release.py`): columns numbered as in
-    the plan, not as in the statement, because another statement may ask for the same. Releases of one table have the
-    same keys in the same order.
+    value to display; means to display have columns of their own (`mean_column`). `stored` has what was released for
+    each node, by its name (`release.py`): columns numbered as in the plan, not as in the statement, because another
+    statement may ask for the same. Releases of one table have the same keys in the same order.
     """
     tables: dict[str, dict[str, pa.Array]] = {}
-    biased: dict[str, list[str]] = {}
+    biased: dict[str, list[list[int]]] = {}
     for node in nodes:
         columns, shrunk = _columns(node, stored[node.name])
         tables.setdefault(node.table, {}).update(columns)
         biased.setdefault(node.table, []).extend(shrunk)
     return {
-        name: pa.table(columns).replace_schema_metadata({_BIASED: " ".join(biased[name])})
+        name: pa.table(columns).replace_schema_metadata({_BIASED: json.dumps(biased[name])})
         for name, columns in tables.items()
     }
 
 
-def biased_measures(tables: Mapping[str, pa.Table]) -> frozenset[tuple[str, int]]:
-    """The measures, by table and number, whose display values were shrunk because they are mostly noise."""
-    found = ((name, (table.schema.metadata or {}).get(_BIASED.encode(), b"")) for name, table in tables.items())
-    return frozenset((name, int(number)) for name, numbers in found for number in numbers.split())
+def biased_measures(tables: Mapping[str, pa.Table]) -> frozenset[Biased]:
+    """Whose display values were drawn together because they are mostly noise: measures, and the two of a mean."""
+    found = ((name, (table.schema.metadata or {}).get(_BIASED.encode(), b"[]")) for name, table in tables.items())
+    return frozenset((name, frozenset(numbers)) for name, told in found for numbers in json.loads(told))
 
 
-def _columns(node: PlannedNode, stored: pa.Table) -> tuple[dict[str, pa.Array], list[str]]:
-    """The columns of a release, and the numbers of the measures that were shrunk."""
+def _columns(node: PlannedNode, stored: pa.Table) -> tuple[dict[str, pa.Array], list[list[int]]]:
+    """The columns of a release, and the numbers of what was drawn together."""
     columns: dict[str, pa.Array] = {}
-    biased: list[str] = []
+    biased: list[list[int]] = []
     if node.tree is not None:
         columns |= _quantile_columns(node.tree, stored)
         stored = stored.take(pa.array(np.arange(0, stored.num_rows, node.tree.grid.nodes)))
@@ -83,8 +86,28 @@ def _columns(node: PlannedNode, stored: pa.Table) -> tuple[dict[str, pa.Array], 
     for place, measure in enumerate(node.measures if node.tree is None else ()):
         found, shrunk = _measure_columns(measure, place, stored)
         columns |= {f"{kind}{measure.number}": column for kind, column in found.items()}
-        biased += [str(measure.number)] if shrunk else []
+        biased += [[measure.number]] if shrunk else []
+    for total, count in node.means:
+        drawn = _drawn_means(node, stored, total, count)
+        unit = 10.0 ** -(_measure(node, total)[1].scale + _MORE_PLACES)
+        shown = rounded_each(drawn.values, drawn.deviations, unit)
+        columns[mean_column(total, count)] = pa.array(shown, from_pandas=True)
+        biased += [[total, count]] if drawn.biased else []
     return columns, biased
+
+
+def _drawn_means(node: PlannedNode, stored: pa.Table, total: int, count: int) -> Drawn:
+    cells = []
+    for place, measure in (_measure(node, total), _measure(node, count)):
+        unit = WEIGHT_ONE * 10**measure.scale
+        cells.append([stored.column(f"{kind}{place}").to_numpy() / unit for kind in "ms"])
+    (sums, errors), (counts, count_errors) = cells
+    return drawn_means(sums, counts, errors, count_errors, _Z)
+
+
+def _measure(node: PlannedNode, number: int) -> tuple[int, PlannedMeasure]:
+    """The measure of this number, and its place."""
+    return next((place, each) for place, each in enumerate(node.measures) if each.number == number)
 
 
 def _measure_columns(measure: PlannedMeasure, place: int, stored: pa.Table) -> tuple[dict[str, pa.Array], bool]:

@@ -21,7 +21,7 @@ from queries.propagation import Parts, Slopes, UnfollowedError
 from queries.rows import Finish, Hidden, Output, Rows, distinct_names, is_star, name_of
 from queries.scalars import UnitColumn, scalar
 from queries.schema import Schema
-from queries.shown import LIMITS, WHOLE, cell, finish_of, shown
+from queries.shown import LIMITS, MEAN, WHOLE, cell, finish_of, shown
 from queries.stated import clause_of, least_units
 from queries.subtotals import added_up, check_additive, finest, has_subtotals
 from queries.views import Scope
@@ -42,7 +42,7 @@ def aggregated(
             raise refusal("unsupported-syntax", reason, tree, hint="Put it into an outer SELECT.")
     keys = [_key(group, scope, aliases) for group in groups_of(tree)]
     found = measures(scope, keys, tree, schema, aliases)
-    writer = _Writer(found, aliases, inner, table)
+    writer = _Writer(found, aliases, inner, table, has_subtotals(tree.args.get("group") or exp.Group()))
     projections, outputs = _projections(tree, writer)
     result = exp.Select(expressions=projections)
     conditions = [writer.write(tree.args["having"].this)] if tree.args.get("having") is not None else []
@@ -216,6 +216,7 @@ class _Writer:
     aliases: Aliases
     inner: Inner
     table: str  # that is released
+    subtotals: bool  # whether its rows are added up first
     parts: Parts = field(default_factory=Parts)
     output: str | None = None  # the output column that is being written: none in HAVING and ORDER BY
 
@@ -261,6 +262,8 @@ class _Writer:
         if len(columns) == 2:  # noqa: PLR2004  # a mean
             mean = exp.Paren(this=exp.Div(this=total, expression=_not_zero(count)))
             mean.meta[LIMITS] = self.measures.limits(tree)
+            if not self.subtotals:
+                mean.meta[MEAN] = tuple(int(column.name[1:]) for column in columns)
             return mean
         return _spread(call, total, count, columns[2])
 

@@ -9,7 +9,7 @@ from sqlglot import exp
 from queries.intervals import is_measure
 from queries.rows import Finish
 
-LIMITS, WHOLE, DISPLAY = "limits", "whole", "display"  # keys of a node's meta data
+LIMITS, WHOLE, MEAN, DISPLAY = "limits", "whole", "mean", "display"  # keys of a node's meta data
 Cells = Callable[[exp.Column], exp.Expr | None]
 _LINEAR = (exp.Paren, exp.Neg, exp.Add, exp.Sub, exp.Sum, exp.Window, exp.Filter, exp.Lag, exp.Lead, exp.Coalesce)
 
@@ -24,6 +24,11 @@ def cell(column: exp.Column) -> exp.Expr | None:
     return exp.Least(this=own, expressions=[exp.column(f"d{whole}", quoted=True)], ignore_nulls=True)
 
 
+def mean_column(total: int, count: int) -> str:
+    """The column with the display value of the mean of two measures."""
+    return f"r{total}_{count}"
+
+
 def shown(tree: exp.Expr, cells: Cells) -> exp.Expr:
     """The expression over display values, which `cells` has for columns; means stay within the limits of their values.
 
@@ -34,7 +39,11 @@ def shown(tree: exp.Expr, cells: Cells) -> exp.Expr:
     if isinstance(tree, exp.Query):
         found = tree.meta.get(DISPLAY)
         return found.copy() if isinstance(found, exp.Expr) else tree.copy()
-    result = type(tree)(**{name: _argument(value, cells) for name, value in tree.args.items()})
+    mean = tree.meta.get(MEAN)
+    if mean is not None:
+        result: exp.Expr = exp.column(mean_column(*mean), quoted=True)
+    else:
+        result = type(tree)(**{name: _argument(value, cells) for name, value in tree.args.items()})
     limits = tree.meta.get(LIMITS)
     return result if limits is None else _within(result, *limits)
 
@@ -67,7 +76,7 @@ def _is_total(tree: exp.Expr) -> bool:
 def _is_exact(tree: exp.Expr, of_column: Callable[[exp.Column], Finish]) -> bool:
     if isinstance(tree, exp.Column):
         return of_column(tree) is Finish.NOTHING
-    if isinstance(tree, exp.Round) or (isinstance(tree, exp.Literal) and tree.name.isdigit()):
+    if isinstance(tree, exp.Round) or MEAN in tree.meta or (isinstance(tree, exp.Literal) and tree.name.isdigit()):
         return True
     if isinstance(tree, exp.Mul):
         plain = any(isinstance(side.unnest(), exp.Literal) for side in (tree.this, tree.expression))

@@ -24,6 +24,7 @@ from budgets.ledger import Balance, Claim, Ledger, Outcome, StoredRelease
 from budgets.privacy_loss import PrivacyLoss
 from queries.answers import answer_columns, answer_rows
 from queries.chosen import reusing, told
+from queries.display import Biased
 from queries.errors import (
     EngineUnavailableError,
     PostprocessError,
@@ -247,7 +248,7 @@ class Answering:
         question: _Question,
         table: pa.Table,
         released: Mapping[str, pa.Table],
-        biased: frozenset[tuple[str, int]],
+        biased: frozenset[Biased],
     ) -> Outcome:
         outputs, bands = question.plan.columns, question.snapshot.policy.reliability.bands
         body = {

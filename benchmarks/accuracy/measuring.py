@@ -21,13 +21,14 @@ Tell = Callable[[str, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The answers under one policy."""
+    """The answers under one policy: the score of their figures, and of those that are shown to people."""
 
     score: Score | None
     refused: str | None
     rho: str
     bounds: Mapping[str, Spread]
     seconds: Spread | None
+    shown: Score | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,4 +111,5 @@ def _outcome(asked: Asked, true: Truth, answers: Answers) -> Outcome:
         rho=answers.rho,
         bounds={name: Spread.of([each[name] for each in answers.bounds if name in each]) for name in names},
         seconds=Spread.of(answers.seconds),
+        shown=score(true, answers.shown, asked.absent),
     )

@@ -17,9 +17,13 @@ from benchmarks.datasets import Prepared
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """The answers to one question at one ε; `bounds` has each answer's L2 bound of each measure that tells one."""
+    """The answers to one question at one ε, and what they show to people.
+
+    `bounds` has each answer's L2 bound of each measure that tells one.
+    """
 
     cells: Sequence[Mapping[Key, Cell]]
+    shown: Sequence[Mapping[Key, Cell]]
     bounds: Sequence[Mapping[str, float]]
     rho: str
     delta: str
@@ -48,12 +52,13 @@ class Kvitto:
                 sql=asked.question.sql, options=asked.question.options, epsilon=epsilon, may_be_refused=True
             )
             if "refused" in reply:
-                return Answers((), (), "", "", (), reply["refused"])
+                return Answers((), (), (), "", "", (), reply["refused"])
             replies.append(reply)
         bodies = [reply["body"] for reply in replies]
         cost = bodies[-1]["cost"]
         return Answers(
             cells=[cells_of(asked, body) for body in bodies],
+            shown=[shown_of(asked, body) for body in bodies],
             bounds=[bounds_of(body["receipt"]) for body in bodies],
             rho=cost["rho"],
             delta=cost["delta"],
@@ -75,6 +80,12 @@ def cells_of(asked: Asked, body: Mapping[str, Any]) -> dict[Key, Cell]:
         for row in body["rows"]
         if row["answer"] is not None
     }
+
+
+def shown_of(asked: Asked, body: Mapping[str, Any]) -> dict[Key, Cell]:
+    """An answer's display values by group; groups that it has none for are left out."""
+    found = {tuple(row[key] for key in asked.question.keys): row.get("answer_display") for row in body["rows"]}
+    return {key: Cell(float(value)) for key, value in found.items() if value is not None}
 
 
 def bounds_of(receipt: Mapping[str, Any]) -> dict[str, float]:

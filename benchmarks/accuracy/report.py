@@ -10,6 +10,7 @@ from benchmarks.accuracy.measuring import Measured, Outcome
 from benchmarks.accuracy.published import CONDITIONS, PUBLISHED
 from benchmarks.accuracy.questions import CONVERSION_DELTA, THRESHOLD_DELTA, Kind
 from benchmarks.accuracy.rivals import L2, LARGEST, RANDOM, Rival
+from benchmarks.accuracy.scoring import Score
 from benchmarks.figures import Spread
 from benchmarks.report import table
 
@@ -48,17 +49,20 @@ def error_table(measured: Iterable[Measured]) -> str:
 
 
 def relative_table(measured: Iterable[Measured]) -> str:
-    """Median relative errors over groups that are not empty."""
+    """Median relative errors over groups that are not empty, of figures and of display values."""
     rows = [
         [
             one.asked.label,
             one.epsilon,
-            *(_relative(outcome) for outcome in (one.declared, one.undeclared)),
+            *(_relative(outcome, outcome.score) for outcome in (one.declared, one.undeclared)),
+            _relative(one.undeclared, one.undeclared.shown),
             *(_share(rival.relative) if (rival := _rival(one, kind)) is not None else "" for kind in _KINDS),
         ]
         for one in measured
     ]
-    return table(["question", "ε", *(f"Kvitto, {n}" for n in _POLICIES), *(f"best {k}" for k in _KINDS)], rows)
+    shown = f"Kvitto, {_POLICIES[-1]}, to display"
+    head = ["question", "ε", *(f"Kvitto, {n}" for n in _POLICIES), shown, *(f"best {k}" for k in _KINDS)]
+    return table(head, rows)
 
 
 def coverage_table(measured: Iterable[Measured]) -> str:
@@ -134,7 +138,7 @@ def published_table(measured: Iterable[Measured]) -> str:
     rows = []
     for policy in ("declared", "undeclared"):
         found = {name: getattr(one, policy) for name, one in here.items()}
-        cells = [_relative(found[name]) if name in found else "" for name in names]
+        cells = [_relative(found[name], found[name].score) if name in found else "" for name in names]
         rows.append([f"Kvitto, {policy}", *cells, _released(found["Q4"]) if "Q4" in found else "", "this run"])
     rows += [
         [
@@ -167,7 +171,7 @@ def _error(one: Measured, outcome: Outcome) -> str:
     found = outcome.score
     if found is None:
         return _absence(outcome, "")
-    return _relative(outcome) if one.by_relative else _spread(found.rmse, found.rmse_by_answer)
+    return _relative(outcome, found) if one.by_relative else _spread(found.rmse, found.rmse_by_answer)
 
 
 def _plain(one: Measured, kind: str) -> str:
@@ -177,8 +181,7 @@ def _plain(one: Measured, kind: str) -> str:
     return _share(rival.relative) if one.by_relative else _number(rival.rmse)
 
 
-def _relative(outcome: Outcome) -> str:
-    found = outcome.score
+def _relative(outcome: Outcome, found: Score | None) -> str:
     if found is None:
         return _absence(outcome, "")
     spread = found.relative_by_answer

@@ -131,9 +131,14 @@ class Retailer:
 
     def released(self, query_plan: QueryPlan) -> pa.Table:
         """The final table of a plan."""
-        found = {}
-        for node in query_plan.nodes:
-            found[node.name] = release(node.aggregation, node.loss, self.engine)
+        return self.finished(query_plan, self.released_tables(query_plan))
+
+    def released_tables(self, query_plan: QueryPlan) -> dict[str, pa.Table]:
+        """The noised table of each release of a plan."""
+        return {node.name: release(node.aggregation, node.loss, self.engine) for node in query_plan.nodes}
+
+    def finished(self, query_plan: QueryPlan, found: Mapping[str, pa.Table]) -> pa.Table:
+        """What the statement makes of what was released."""
         tables = {name: _stream(table) for name, table in statement_tables(query_plan.nodes, found).items()}
         body = self._role.answer(Postprocess(query_plan.sql, tables, 100_000))
         return pa.ipc.open_stream(body).read_all()

@@ -72,9 +72,10 @@ def test_an_interval_is_that_of_the_noise_widened_by_what_may_have_been_clipped(
 
 
 def test_a_column_is_marked_as_biased_if_a_measure_in_it_was_shrunk() -> None:
-    marked = {str(c["name"]): c.get("biased") for c in answer_columns(OUTPUTS, TABLE, {("released_0", 3)})}
+    marked = {str(c["name"]): c.get("biased") for c in answer_columns(OUTPUTS, TABLE, {("released_0", frozenset({3}))})}
     assert {name for name, biased in marked.items() if biased} == {"n_display"}
-    assert not any(c.get("biased") for c in answer_columns(OUTPUTS, TABLE, {("released_0", 2), ("released_1", 3)}))
+    others = {("released_0", frozenset({2})), ("released_1", frozenset({3})), ("released_0", frozenset({2, 3}))}
+    assert not any(c.get("biased") for c in answer_columns(OUTPUTS, TABLE, others))
 
 
 def test_hidden_columns_are_not_shown() -> None:

@@ -12,6 +12,7 @@ from queries.display import (
     SHRINK_BELOW,
     cleaned,
     cleaned_above_zero,
+    drawn_means,
     not_below_zero,
     rounded,
     rounded_each,
@@ -175,6 +176,68 @@ def test_cells_of_noise_alone_are_shown_alike_and_not_as_differences() -> None:
     found = cleaned_above_zero(values, np.full(1_000, 100.0)).values
     assert np.ptp(found) < np.ptp(values) / 5
     assert found.sum() == pytest.approx(values.sum(), abs=500)  # not all rounded to zero, as steps of 100 would
+
+
+def _noised_means(groups: int, most_rows: float, spread: float) -> tuple[Floats, Floats, Floats]:
+    """Means, noised sums and noised counts (deviations 1.5 and 1 of the noise) of groups with up to `most_rows`."""
+    generator = np.random.default_rng(SEED)
+    means = generator.normal(3, spread, groups)
+    counts = most_rows * generator.uniform(0, 1, groups) ** 4
+    return means, means * counts + generator.normal(0, 1.5, groups), counts + generator.normal(0, 1, groups)
+
+
+def test_means_that_are_drawn_together_are_nearer_to_the_truth() -> None:
+    means, sums, counts = _noised_means(400, 100, 0.5)
+    found = drawn_means(sums, counts, np.full(400, 1.5), np.ones(400), 1.96)
+    few = counts < 10
+    assert found.biased
+    off = np.abs(found.values - means)
+    plain = np.abs(sums / np.maximum(counts, 1) - means)
+    assert np.sqrt((off[few] ** 2).mean()) < np.sqrt((plain[few] ** 2).mean()) / 2
+    assert np.sqrt((off[~few] ** 2).mean()) <= np.sqrt((plain[~few] ** 2).mean())
+    assert np.sqrt((off**2).mean()) < 0.6  # what is known of all groups is of use to each: 0.5 is how far they differ
+
+
+def test_means_of_much_data_are_their_own_and_not_marked() -> None:
+    means, sums, counts = _noised_means(50, 0, 0.5)
+    counts, sums = counts + 100_000, sums + 100_000 * means
+    found = drawn_means(sums, counts, np.full(50, 1.5), np.ones(50), 1.96)
+    assert found.values == pytest.approx(sums / counts, abs=1e-4)
+    assert not found.biased
+    assert found.deviations == pytest.approx(np.full(50, np.hypot(1.5, means.mean()) / 100_000), rel=0.05)
+
+
+def test_means_of_groups_without_data_are_the_mean_of_all() -> None:
+    sums, counts = np.append([3_000.0] * 20, [10.0, -6.0]), np.append([1_000.0] * 20, [-3.0, 4.0])
+    found = drawn_means(sums, counts, np.full(22, 30.0), np.full(22, 10.0), 1.96)
+    assert found.values == pytest.approx(np.full(22, 3.0), abs=0.2)
+    assert found.deviations[20:] == pytest.approx(np.sqrt(1_800 * 2 / 21) / 10, rel=0.01)  # of 4.2 before
+
+
+@pytest.mark.parametrize("groups", [1, 3])
+def test_few_means_stay_as_they_are_where_they_are_known(groups: int) -> None:
+    sums, counts = np.linspace(300, 500, groups), np.full(groups, 100.0)
+    counts[-1] = 100.0 if groups == 1 else 19.0  # within two deviations of zero
+    found = drawn_means(sums, counts, np.full(groups, 10.0), np.full(groups, 10.0), 1.96)
+    assert found.values[0] == pytest.approx(3.0)
+    assert not found.biased
+    assert np.isnan(found.values).tolist() == [False, False, True][:groups]
+
+
+def test_there_are_no_means_of_what_may_be_nothing() -> None:
+    found = drawn_means(np.full(9, 50.0), np.full(9, 5.0), np.full(9, 10.0), np.full(9, 10.0), 1.96)
+    assert np.isnan(found.values).all()
+    none = np.array([])
+    assert drawn_means(none, none, none, none, 1.96).values.tolist() == []
+
+
+@given(CELLS)
+def test_means_do_not_depend_on_the_order_of_groups(cells: list[tuple[float, float]]) -> None:
+    values, deviations = _columns(cells)
+    counts = np.abs(values[::-1]) + 3 * deviations
+    found = drawn_means(values, counts, deviations, deviations, 1.96)
+    back = drawn_means(values[::-1], counts[::-1], deviations[::-1], deviations[::-1], 1.96)
+    assert back.values[::-1] == pytest.approx(found.values, rel=1e-6, abs=1e-6, nan_ok=True)
 
 
 @pytest.mark.parametrize(

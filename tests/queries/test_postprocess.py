@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from queries.answers import answer_rows
+from queries.answers import answer_columns, answer_rows
 from queries.plan import WEIGHT_ONE, Kind
 from queries.planned import PlannedNode
 from queries.postprocess import (
@@ -180,10 +180,39 @@ def test_a_measure_that_is_mostly_noise_is_told_by_its_table_and_number() -> Non
     node = _node("SELECT COUNT(*) AS n FROM lines")
     stored = {"m0": [cell * WEIGHT_ONE for cell in (100, 104, 97, 99, 103)], "s0": [50.0 * WEIGHT_ONE] * 5}
     tables = statement_tables((node,), {node.name: pa.table(stored)})
-    assert biased_measures(tables) == {("released_0", 0)}
+    assert biased_measures(tables) == {("released_0", frozenset({0}))}
     assert len(set(tables["released_0"].column("d0").to_pylist())) == 1
     certain = statement_tables((node,), {node.name: pa.table(stored | {"s0": [1.0 * WEIGHT_ONE] * 5})})
     assert biased_measures(certain) == frozenset()
+
+
+def test_means_are_shown_drawn_together_and_only_they_are_marked(retailer: Retailer) -> None:
+    sql = (
+        "SELECT product_id, AVG(pieces) AS m, 2 * AVG(pieces) AS twice, SUM(pieces) AS s FROM lines GROUP BY product_id"
+    )
+    plan = retailer.plan(Statement("", sql))
+    (node,) = plan.nodes
+    ((total, count),) = node.means
+    groups = node.groups or 0
+    sums, counts = np.full(groups, 30_000), np.full(groups, 10_000)
+    sums[0], sums[1], counts[1] = 45_000, -10, -5  # of the second group nothing is known
+    places = {each.number: place for place, each in enumerate(node.measures)}
+    stored = retailer.released_tables(plan)[node.name]
+    for number, cells, error in ((total, sums, 300.0), (count, counts, 100.0)):
+        place = places[number]
+        noised = {f"m{place}": cells * WEIGHT_ONE, f"s{place}": np.full(groups, error * WEIGHT_ONE)}
+        for name, values in noised.items():
+            stored = stored.set_column(stored.column_names.index(name), name, pa.array(values))
+    tables = statement_tables(plan.nodes, {node.name: stored})
+    assert biased_measures(tables) == {("released_0", frozenset({total, count}))}
+    final = retailer.finished(plan, {node.name: stored})
+    columns = answer_columns(plan.columns, final, biased_measures(tables))
+    assert {column["name"] for column in columns if column.get("biased")} == {"m_display", "twice_display"}
+    rows = answer_rows(plan.columns, final)
+    assert rows[0]["m_display"] == pytest.approx(4.5, abs=0.1)
+    assert rows[1]["m"] is None
+    assert rows[1]["m_display"] == pytest.approx(3.0, abs=0.3)
+    assert all(row["m_display"] == pytest.approx(3.0, abs=0.1) for row in rows[2:])
 
 
 def test_a_quantile_is_shown_to_its_own_accuracy_and_on_its_grid(retailer: Retailer) -> None:

@@ -1,6 +1,6 @@
 """Answers and receipts are read whatever the product adds to them."""
 
-from benchmarks.accuracy.product import bounds_of, cells_of
+from benchmarks.accuracy.product import bounds_of, cells_of, shown_of
 from benchmarks.accuracy.questions import ASKED, Kind
 from benchmarks.accuracy.scoring import Cell
 
@@ -23,6 +23,11 @@ def test_intervals_are_those_of_the_answer() -> None:
 def test_a_group_without_a_value_is_left_out_and_one_without_an_interval_is_not() -> None:
     rows = [{"week": 1, "department": "A", "answer": None}, {"week": 2, "department": "A", "answer": 7}]
     assert cells_of(WEEKLY, {"columns": COLUMNS[:3], "rows": rows}) == {(2, "A"): Cell(7.0)}
+
+
+def test_display_values_are_there_where_there_is_no_figure() -> None:
+    rows = [{"week": 1, "department": "A", "answer": None, "answer_display": 3.5}, {"week": 2, "department": "A"}]
+    assert shown_of(WEEKLY, {"columns": COLUMNS, "rows": rows}) == {(1, "A"): Cell(3.5)}
 
 
 def test_bounds_are_those_of_every_release_and_what_is_no_number_is_passed_over() -> None:

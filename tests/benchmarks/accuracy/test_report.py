@@ -1,5 +1,6 @@
 """The tables say what was measured, and refusals where there is nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,12 @@ def test_means_are_compared_by_their_relative_error() -> None:
     cells = row(report.error_table([one]))
     assert cells[0].endswith("†")
     assert cells[2] == "0.400 (0.200–0.800)"
+
+
+def test_relative_errors_are_of_figures_and_of_what_is_shown() -> None:
+    found = answered(1.0, 0.5)
+    table = report.relative_table([measured("Q5", REFUSED, replace(found, shown=answered(1.0, 0.2).score))])
+    assert row(table)[2:6] == ["refused: `no-bound`", "0.500 (0.250–1.000)", "0.200 (0.100–0.400)", "0.800"]
 
 
 def test_coverage_is_shown_by_size_and_refusals_in_its_place() -> None:
