@@ -184,6 +184,11 @@ def rounded(values: Floats, step: float) -> Integers:
     return found
 
 
+def one_digit(values: Floats, deviations: Floats) -> Floats:
+    """Deviations to round to, none of which takes the first digit: 3 that may be off by 12 is no better shown as 0."""
+    return np.minimum(deviations, np.abs(values))
+
+
 def rounded_each(values: Floats, deviations: Floats, unit: float) -> Floats:
     """Each value by itself, in multiples of the largest power of ten that is at most its deviation, at least `unit`."""
     least = np.log10(np.maximum(deviations, unit), where=deviations > 0, out=np.full_like(values, np.log10(unit)))

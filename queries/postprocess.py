@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from queries.display import Biased, Drawn, cleaned, cleaned_above_zero, drawn_means, rounded_each
+from queries.display import Biased, Drawn, cleaned, cleaned_above_zero, drawn_means, one_digit, rounded_each
 from queries.intervals import CONFIDENCE, quantile
 from queries.plan import WEIGHT_ONE, Expression, Kind, MeasureKind
 from queries.planned import PlannedMeasure, PlannedNode
@@ -90,7 +90,7 @@ def _columns(node: PlannedNode, stored: pa.Table) -> tuple[dict[str, pa.Array], 
     for total, count in node.means:
         drawn = _drawn_means(node, stored, total, count)
         unit = 10.0 ** -(_measure(node, total)[1].scale + _MORE_PLACES)
-        shown = rounded_each(drawn.values, drawn.deviations, unit)
+        shown = rounded_each(drawn.values, one_digit(drawn.values, drawn.deviations), unit)
         columns[mean_column(total, count)] = pa.array(shown, from_pandas=True)
         biased += [[total, count]] if drawn.biased else []
     return columns, biased
@@ -133,7 +133,7 @@ def _quantile_columns(tree: Tree, stored: pa.Table) -> dict[str, pa.Array]:
     columns: dict[str, pa.Array] = {}
     edges, unit = tree.grid.edges, 10.0**-tree.scale
     for number, (values, errors) in quantiles(tree, counts, deviations, _Z).items():
-        within = np.clip(rounded_each(values, errors, unit), edges[0] * unit, (edges[-1] - 1) * unit)
+        within = np.clip(rounded_each(values, one_digit(values, errors), unit), edges[0] * unit, (edges[-1] - 1) * unit)
         parts = {"m": values, "s": errors, "l": np.zeros(len(values)), "h": np.zeros(len(values)), "d": within}
         columns |= {f"{kind}{number}": pa.array(part, from_pandas=True) for kind, part in parts.items()}
     return columns

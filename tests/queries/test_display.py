@@ -14,6 +14,7 @@ from queries.display import (
     cleaned_above_zero,
     drawn_means,
     not_below_zero,
+    one_digit,
     rounded,
     rounded_each,
     shrunk,
@@ -249,3 +250,11 @@ def test_a_value_by_itself_is_rounded_to_its_own_error(
 ) -> None:
     assert rounded_each(np.array([value, np.nan]), np.array([deviation, 1.0]), unit)[0] == shown
     assert np.isnan(rounded_each(np.array([value, np.nan]), np.array([deviation, 1.0]), unit)[1])
+
+
+@pytest.mark.parametrize(
+    ("value", "deviation", "shown"), [(2.99, 12.0, 3.0), (0.42, 12.0, 0.4), (-37.0, 400.0, -40.0), (0.0, 5.0, 0.0)]
+)
+def test_what_has_a_size_of_its_own_keeps_its_first_digit(value: float, deviation: float, shown: float) -> None:
+    values, deviations = np.array([value]), np.array([deviation])
+    assert rounded_each(values, one_digit(values, deviations), 0.01)[0] == pytest.approx(shown)
