@@ -170,6 +170,32 @@ def _released(block: Integers, inverse: Floats, groups: Numbers) -> Integers:
     return slots[:size]
 
 
+@compiled("Tuple((i8[::1], i4[::1], i8[:, ::1]))(i8[::1], i4[::1], i8[:, ::1], b1[::1])")
+def only_groups(
+    ends: Integers, groups: Numbers, sums: Integers, wanted: NDArray[np.bool_]
+) -> tuple[Integers, Numbers, Integers]:
+    """The cells of these units in the groups that are wanted."""
+    size = 0
+    for cell in range(len(groups)):
+        size += wanted[np.uintp(groups[cell])]
+    left, own, cells = (
+        np.empty(len(ends), np.int64),
+        np.empty(size, np.int32),
+        np.empty((size, sums.shape[1]), np.int64),
+    )
+    start, place = 0, 0
+    for unit in range(len(ends)):
+        for cell in range(start, ends[unit]):
+            if wanted[np.uintp(groups[cell])]:
+                own[place] = groups[cell]
+                for measure in range(sums.shape[1]):
+                    cells[place, measure] = sums[cell, measure]
+                place += 1
+        start = ends[unit]
+        left[unit] = place
+    return left, own, cells
+
+
 @compiled("void(i8[:, ::1], i8[::1], i8[:, ::1])")
 def _clamp(measures: Integers, block: Integers, sums: Integers) -> None:
     """Clamp the sums to the bounds by group, in place."""

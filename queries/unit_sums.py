@@ -38,6 +38,10 @@ class UnitSums:
         """The same in memory of its own."""
         return UnitSums(self.ends.copy(), self.groups.copy(), self.sums.copy())
 
+    def only(self, wanted: NDArray[np.bool_]) -> UnitSums:
+        """The cells in the groups that are wanted, in memory of their own; a unit may have none."""
+        return UnitSums(*kernel.only_groups(self.ends, self.groups, self.sums, wanted))
+
 
 class Room:
     """Memory for the sums of the units of a partition, used again for the next."""
@@ -72,13 +76,17 @@ def _grown(array: NDArray[_Number], held: int, room: int) -> NDArray[_Number]:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """An aggregation as the kernel's arrays; `released` are the groups that are not left out, None for all."""
+    """An aggregation as the kernel's arrays; `released` are the groups that are not left out, None for all.
+
+    The units that are walked over have cells in other groups too, unless `left` says that only those are left.
+    """
 
     measures: Integers
     blocks: Integers
     groups: int
     priorities: Words
     released: Vector | None = None
+    left: bool = False
 
     @classmethod
     def of(cls, aggregation: Aggregation, columns: tuple[int, ...], groups: int, priorities: Words | None) -> Layout:
@@ -102,7 +110,7 @@ class Layout:
         if place is not None:
             block[kernel.FIRST] += place
             block[kernel.LAST] = block[kernel.FIRST] + 1
-        block[kernel.RESTRICTED] = self.released is not None
+        block[kernel.RESTRICTED] = self.released is not None and not self.left
         return block
 
     def inverse(self, block: Integers, bounds: tuple[Vector, ...] | None, plain: float | None = None) -> Floats:

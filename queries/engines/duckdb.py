@@ -234,6 +234,7 @@ class _Streamed(Repeatable):
         self._grouped = grouped
         self._layout = Layout.of(grouped.aggregation, grouped.columns, grouped.groups, grouped.priorities)
         self._kept: list[list[UnitSums]] | None = None  # by thread
+        self._left: list[list[UnitSums]] | None = None  # of these, the groups that are not left out
 
     @property
     def keys(self) -> pa.Table:
@@ -251,9 +252,17 @@ class _Streamed(Repeatable):
 
     def only(self, groups: Vector) -> None:
         self._layout = replace(self._layout, released=groups)
+        if self._kept is None:
+            return
+        wanted = np.zeros(self._layout.groups, np.bool_)
+        wanted[groups] = True
+        with ThreadPoolExecutor(len(self._kept)) as pool:
+            self._left = list(pool.map(lambda chunks: [units.only(wanted) for units in chunks], self._kept))
+        self._layout = replace(self._layout, left=True)
 
     def exact(self, *requests: Request) -> list[tuple[Vector, ...]]:
-        walks = self._read(requests) if self._kept is None else self._replayed(self._kept, requests)
+        kept = self._kept if self._left is None else self._left
+        walks = self._read(requests) if kept is None else self._replayed(kept, requests)
         first, *others = walks
         for other in others:
             for own, same in zip(first, other, strict=True):

@@ -1,6 +1,7 @@
 """Walks over the units against slow and exact ones: bounds of single cells, norms, losses, groups left out."""
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -44,7 +45,7 @@ _released = st.none() | st.sets(st.integers(0, GROUPS - 1)).map(sorted)
 def answered(rows: list[Row], request: Request, released: list[int] | None = None) -> tuple[Vector, ...]:
     layout = Layout.of(JOINT, COLUMNS, GROUPS, None)
     if released is not None:
-        layout = Layout(layout.measures, layout.blocks, layout.groups, layout.priorities, np.array(released, np.int64))
+        layout = replace(layout, released=np.array(released, np.int64))
     asked = walk(layout, request)
     accumulator = Accumulator(layout, [asked], Kept(1 << 20))
     held = Rows(1)
@@ -54,10 +55,13 @@ def answered(rows: list[Row], request: Request, released: list[int] | None = Non
         held.units[index], held.groups[index], held.values[0, index] = unit, group, values[0]
     accumulator.add(held, 0, UNITS)
     accumulator.close()
-    for kept in accumulator.kept:  # what was kept answers alike
-        again = walk(layout, request)
-        again.add(kept)
-        assert all((one == other).all() for one, other in zip(asked.found, again.found, strict=True))
+    wanted = np.isin(np.arange(GROUPS), range(GROUPS) if released is None else released)
+    narrow = replace(layout, left=released is not None)
+    for kept in accumulator.kept:  # what was kept answers alike, and so does what is left of it
+        for own, units in ((layout, kept), (narrow, kept.only(wanted))):
+            again = walk(own, request)
+            again.add(units)
+            assert all((one == other).all() for one, other in zip(asked.found, again.found, strict=True))
     return asked.found
 
 
