@@ -91,10 +91,10 @@ def _shrunk(values: Floats, deviations: Floats) -> tuple[Floats, Floats, bool]:
     """The cells and their deviations, shrunk if noise dominates."""
     if len(values) < _LEAST_CELLS or not (deviations > 0).all():
         return values, deviations, False
-    signal, noise = signal_variance(values, deviations**2), float(np.mean(deviations**2))
-    if signal / (signal + noise) >= SHRINK_BELOW:
+    variances = deviations**2
+    if _excess(values, variances, float(variances.mean()) * SHRINK_BELOW / (1 - SHRINK_BELOW)) >= 0:  # enough signal
         return values, deviations, False
-    return *shrunk(values, deviations**2, signal), True
+    return *shrunk(values, variances, signal_variance(values, variances)), True
 
 
 def signal_variance(values: Floats, variances: Floats) -> float:
