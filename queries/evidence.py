@@ -16,7 +16,7 @@ import pyarrow as pa
 from queries.chosen import chosen_cells
 from queries.plan import Aggregation, Block, MeasureKind
 from queries.planned import PlannedNode
-from queries.tuning import SHARED_OUT, Floats, scales_of
+from queries.tuning import BEYOND_LOSS, SHARED_OUT, Floats, scales_of
 
 HALF_WIDTH = 1.96  # deviations, of a 95% interval
 _UPPER = 1.645  # the 95% quantile of the normal distribution
@@ -83,18 +83,19 @@ class Told:
     def least_clipped(self) -> float:
         """What bounding took at the least, at 95%, over the figures; 0 where nothing is known of it.
 
-        An allowance is `SHARED_OUT` times the upper limit of what all groups lost (`tuning.allowances`), infinite from
-        all that is left on. The deviation of the loss follows from that of the sums: it is cap/√(2ρ'), with the cap
-        Σ|m| / ‖m / B‖ on what a unit can lose, where the noise of the sums is s = B/√(2ρ); hence
-        Σ|m| / ‖m / s‖ · √(ρ/ρ').
+        An allowance is `SHARED_OUT` times what all groups lost, and `BEYOND_LOSS` deviations (`tuning.allowances`);
+        infinite where these may make up all that is left. The deviation of the loss follows from that of the sums: it
+        is cap/√(2ρ'), with the cap Σ|m| / ‖m / B‖ on what a unit can lose, where the noise of the sums is s = B/√(2ρ);
+        hence Σ|m| / ‖m / s‖ · √(ρ/ρ').
         """
         paid, total = self._block, float(np.abs(self._sums).sum())
         if not paid.lost_nano or not total:
             return 0.0
         precision = math.sqrt(paid.rho_nano * len(paid.measures) / paid.lost_nano)
         deviation = precision / float(np.linalg.norm(self._sums / self._noise))
-        most = 1.0 if self.hides_clipping else float(np.abs(self._allowed).sum()) / SHARED_OUT / total
-        return max(0.0, most - 2 * _UPPER * deviation)
+        beyond, allowed = BEYOND_LOSS * deviation, float(np.abs(self._allowed).sum()) / total
+        taken = 1.0 - beyond if self.hides_clipping else (allowed - beyond) / SHARED_OUT
+        return max(0.0, taken - _UPPER * deviation)
 
     @property
     def hides_clipping(self) -> bool:

@@ -112,7 +112,7 @@ def test_a_cap_is_what_a_unit_at_the_bound_has_in_all() -> None:
 def test_what_was_lost_is_shared_out_three_times_at_its_upper_limit() -> None:
     sums = np.array([60.0, -30.0, 10.0])
     found = tuning.allowances(sums, lost=5.0, deviation=2.0)
-    assert found == pytest.approx(3 * (5 + 1.645 * 2) / 100 * sums)
+    assert found == pytest.approx((3.5 * 5 + 1.96 * 2) / 100 * sums)
     assert tuning.allowances(sums, lost=-50.0, deviation=0.0) == pytest.approx(np.zeros(3))
 
 
