@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from budgets.errors import LedgerUnavailableError
 
-SCHEMA_VERSION: Final = "0001"
+SCHEMA_VERSION: Final = "0002"
 BUSY_TIMEOUT_SECONDS: Final = 30
 WRITES: Final[Mapping[str, bool]] = {"kvitto_writes": True}  # execution option of a connection that will write
 

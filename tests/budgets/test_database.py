@@ -63,7 +63,7 @@ def test_a_setting_that_does_not_hold_is_refused(tmp_path: Path, monkeypatch: py
 def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     open_database(url_of(tmp_path)).dispose()
     with sqlite3.connect(tmp_path / "ledger.sqlite") as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0002'")
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.close()
     with pytest.raises(LedgerUnavailableError, match="newer"):
         open_database(url_of(tmp_path))
