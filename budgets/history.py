@@ -151,11 +151,10 @@ class History:
         return None if row is None else StoredRelease(*row)
 
     def entries(self, *, after_seq: int, limit: int, account_id: str | None = None) -> tuple[Entry, ...]:
-        seq = ENTRIES.c.seq if account_id is None else POSTINGS.c.seq  # the column whose index gives the order
-        query = sa.select(ENTRIES).where(seq > after_seq).order_by(seq).limit(limit)
+        query = sa.select(ENTRIES).where(ENTRIES.c.seq > after_seq).order_by(ENTRIES.c.seq).limit(limit)
         if account_id is not None:
-            query = query.join(POSTINGS, POSTINGS.c.seq == ENTRIES.c.seq).where(POSTINGS.c.account_id == account_id)
-            query = query.distinct()
+            own = sa.select(POSTINGS.c.seq).where(POSTINGS.c.account_id == account_id, POSTINGS.c.seq > after_seq)
+            query = query.where(ENTRIES.c.seq.in_(own))
         with self.reading() as connection:
             return tuple(Entry(*row) for row in connection.execute(query))
 
