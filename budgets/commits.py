@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 
 from budgets.anchor import Anchor
 from budgets.database import WRITES, failing_closed
-from budgets.errors import LedgerUnavailableError
+from budgets.errors import BudgetError, LedgerUnavailableError
 from budgets.ledger import Account, Head
 from budgets.writer import Writer
 
@@ -29,7 +29,7 @@ class _Ticket(Generic[T]):
     anchored: bool
     done: bool = False
     value: T | None = None
-    error: Exception | None = None
+    error: BudgetError | None = None
 
 
 class Commits:
@@ -99,7 +99,7 @@ class Commits:
                 with failing_closed():
                     ticket.value = ticket.work(writer)
                 point.commit()
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is this caller's alone: others' work stays
+            except BudgetError as error:  # this caller's alone: the others' work stays
                 point.rollback()
                 writer.head, ticket.error = head, error
         return writer.head
