@@ -15,17 +15,16 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from budgets.privacy_loss import PrivacyLoss
+from benchmarks.boundless import open_boundless
 from queries.errors import PriceError, QueryNotPrivateError
 from queries.policy import Policy
-from service.accounts import open_accounts, person_account_id
+from service.accounts import open_accounts
 from service.answering import Answering, Person, QueryRequest
 from service.app import open_ledger
 from service.catalogue import VaultCatalogue
 from service.settings import Settings
 
 _ANALYST = Person("analyst", "analyst")
-_BOUNDLESS = PrivacyLoss(2**61, 2**61)
 _DEADLINE_SECONDS = 900.0
 
 
@@ -54,9 +53,8 @@ def main(data_dir: Path, ledger_dir: Path) -> None:
     snapshot = catalogue.snapshot(dataset)
     assert snapshot is not None
     policy: Policy = snapshot.policy
+    open_boundless(ledger, dataset, _ANALYST.name)
     open_accounts(ledger, policy)
-    for account in (dataset, person_account_id(dataset, _ANALYST.name)):
-        ledger.set_cap(account, _BOUNDLESS, "benchmark", "the same is bought again and again")
     answering = Answering(ledger, catalogue, settings)
     replies, sys.stdout = sys.stdout, sys.stderr
     try:

@@ -1,4 +1,4 @@
-"""The service as callers see it: a server process on a fresh ledger, whose cap an officer raised through the API."""
+"""The service as callers see it: a server process on a fresh ledger with accounts of hardly any limit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,16 +16,16 @@ from typing import Final
 
 import httpx
 
+from benchmarks.boundless import open_boundless
 from benchmarks.children import Child, children_of, cpu_seconds_of
 from benchmarks.datasets import ROOT, Prepared
 from benchmarks.figures import Spread, differences
 from benchmarks.questions import DEPARTMENT_SPEND, EPSILON, Question
-from service.client import connect
+from budgets.sql_ledger import SqlLedger
 from service.demo_keys import OWNERS
 
 _ROUNDS: Final = 60
 _WARM_UP: Final = 5
-_CAP: Final = "100000"
 _SERVE: Final = "from service.cli import app; app()"
 
 
@@ -91,6 +91,8 @@ def serving(prepared: Prepared, scratch: Path) -> Iterator[Caller]:
         "KVITTO_RATE_PER_SECOND": "10000",
         "KVITTO_LOG_LEVEL": "error",
     }
+    with closing(SqlLedger(environment["KVITTO_LEDGER_URL"], anchor=scratch / "anchor.json")) as ledger:
+        open_boundless(ledger, "journey", "analyst")
     command = [sys.executable, "-c", _SERVE, "serve", "--demo"]
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -99,9 +101,6 @@ def serving(prepared: Prepared, scratch: Path) -> Iterator[Caller]:
         url = _announced(process).replace("localhost", "127.0.0.1")
         keys: dict[str, str] = json.loads((prepared.data_dir / "demo-keys.json").read_text(encoding="utf-8"))
         assert keys.keys() == OWNERS.keys()
-        with connect(url, keys["officer"]) as officer:
-            for account in ("journey", "journey/person/analyst"):
-                officer.set_budget(account, epsilon=_CAP, reason="benchmark")
         yield Caller(url, keys["analyst"], process.pid)
     finally:
         process.terminate()

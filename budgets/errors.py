@@ -15,11 +15,12 @@ class InvalidPrivacyLossError(BudgetError):
 
 
 class BudgetExhaustedError(BudgetError):
-    """The rest of an account does not cover the claim, and nothing was reserved."""
+    """The rest of a meter of an account does not cover the claim, and nothing was reserved."""
 
-    def __init__(self, account_id: str) -> None:
-        super().__init__(f"The rest of the budget of account {account_id!r} does not cover this.")
+    def __init__(self, account_id: str, meter: str = "lifetime") -> None:
+        super().__init__(f"The rest of the budget of account {account_id!r} ({meter}) does not cover this.")
         self.account_id = account_id
+        self.meter = meter
 
 
 class UnknownAccountError(BudgetError):
@@ -28,6 +29,26 @@ class UnknownAccountError(BudgetError):
     def __init__(self, account_id: str) -> None:
         super().__init__(f"There is no account {account_id!r}.")
         self.account_id = account_id
+
+
+class FrozenError(BudgetError):
+    """Somebody stopped everything that is asked of a dataset; nothing was reserved."""
+
+    def __init__(self, dataset: str) -> None:
+        super().__init__(f"Dataset {dataset!r} is frozen: nothing is answered until two officers start it again.")
+        self.dataset = dataset
+
+
+class ApprovalNeededError(BudgetError):
+    """A change allows more than before, and there is no proposal of exactly it that two people approved of."""
+
+
+class UnknownProposalError(BudgetError):
+    """No proposed change has this id."""
+
+
+class OwnProposalError(BudgetError):
+    """Who proposed or approved a change already is not the second pair of eyes."""
 
 
 class TooManyFailuresError(BudgetError):

@@ -1,4 +1,4 @@
-"""What happened, for those who look: queries, failures and entries. Reads only; `sql_ledger.py` writes."""
+"""What the ledger holds, for those who look: balances, answers, queries, failures, entries. `writer.py` writes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,37 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, Row
 
 from budgets.database import failing_closed
-from budgets.ledger import Entry, QueryRecord, StoredRelease
-from budgets.privacy_loss import PrivacyLoss
-from budgets.tables import ENTRIES, POSTINGS, RELEASE_COLUMNS, RELEASES, REQUESTS, REQUESTS_WITH_STATE, TRANSITIONS
+from budgets.errors import RequestInProgressError, UnknownAccountError
+from budgets.ledger import Balance, Claim, Entry, Head, Outcome, QueryRecord, StoredRelease
+from budgets.meters import LIFETIME, WINDOWS, window_at
+from budgets.privacy_loss import ZERO, PrivacyLoss
+from budgets.tables import (
+    ACCOUNTS,
+    BALANCES,
+    ENTRIES,
+    METERS,
+    OUTCOMES,
+    POSTINGS,
+    RELEASE_COLUMNS,
+    RELEASES,
+    REQUESTS,
+    REQUESTS_WITH_STATE,
+    TRANSITIONS,
+)
+from budgets.writer import earlier_request, find_head, to_balance
 
+_LIFETIMES: Final = BALANCES.where(METERS.c.meter == LIFETIME)
+_METERS: Final = BALANCES.where(METERS.c.account_id == sa.bindparam("account_id")).order_by(
+    METERS.c.seq, METERS.c.meter
+)
+_OUTCOME: Final = sa.select(OUTCOMES).where(OUTCOMES.c.query_id == sa.bindparam("query_id"))
+_SAME_PLAN: Final = [RELEASES.c[name] == sa.bindparam(name) for name in ("dataset", "digest", "snapshot")]
+_FIND_RELEASE: Final = (
+    sa.select(*(RELEASES.c[name] for name in RELEASE_COLUMNS))
+    .where(*_SAME_PLAN, RELEASES.c.rho_nano >= sa.bindparam("rho_nano"))
+    .order_by(RELEASES.c.rho_nano.desc(), RELEASES.c.seq, RELEASES.c.position)
+    .limit(1)
+)
 _of_entry = (ENTRIES.c.at, ENTRIES.c.kind, ENTRIES.c.payload)
 _HISTORY: Final = REQUESTS_WITH_STATE.add_columns(*_of_entry).join(ENTRIES, ENTRIES.c.seq == REQUESTS.c.seq)
 _FAILURES: Final = (
@@ -44,6 +71,52 @@ class History:
     def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
         self._engine = engine
         self._clock = clock
+
+    def accounts(self, dataset: str | None = None) -> tuple[Balance, ...]:
+        query = _LIFETIMES if dataset is None else _LIFETIMES.where(ACCOUNTS.c.dataset == dataset)
+        with self.reading() as connection:
+            return tuple(to_balance(row) for row in connection.execute(query.order_by(ACCOUNTS.c.id)))
+
+    def balance(self, account_id: str) -> Balance:
+        return self.meters(account_id)[0]
+
+    def meters(self, account_id: str) -> tuple[Balance, ...]:
+        with self.reading() as connection:
+            found = [to_balance(row) for row in connection.execute(_METERS, {"account_id": account_id})]
+        lifetime = next((balance for balance in found if balance.meter == LIFETIME), None)
+        if lifetime is None:
+            raise UnknownAccountError(account_id)
+        limits = {balance.meter: balance.cap for balance in found if balance.meter in WINDOWS}
+        now = {window_at(kind, stamp(self._clock())): kind for kind in limits}
+        others = {balance.meter: balance for balance in found if balance.meter not in (LIFETIME, *WINDOWS)}
+        fresh = [Balance(lifetime.account, limits[kind], ZERO, ZERO, m) for m, kind in now.items() if m not in others]
+        past = {meter for meter in others if meter.partition(":")[0] in WINDOWS and meter not in now}
+        return (lifetime, *(each for meter, each in others.items() if meter not in past), *fresh)
+
+    def replay(self, principal: str, idempotency_key: str, request_digest: str) -> Outcome | None:
+        claim = Claim("", ZERO, principal, idempotency_key, request_digest, "", {}, 0)
+        with self.reading() as connection:
+            earlier = earlier_request(connection, claim)
+            if earlier is None or earlier.state == "voided":
+                return None
+            stored = _find_outcome(connection, earlier.query_id)
+        if stored is None:
+            raise RequestInProgressError("The same request is being worked on.")
+        return stored
+
+    def find_release(self, dataset: str, digest: str, snapshot: str, at_least_rho_nano: int) -> StoredRelease | None:
+        wanted = {"dataset": dataset, "digest": digest, "snapshot": snapshot, "rho_nano": at_least_rho_nano}
+        with self.reading() as connection:
+            row = connection.execute(_FIND_RELEASE, wanted).one_or_none()
+        return None if row is None else StoredRelease(*row)
+
+    def outcome(self, query_id: str) -> Outcome | None:
+        with self.reading() as connection:
+            return _find_outcome(connection, query_id)
+
+    def head(self) -> Head:
+        with self.reading() as connection:
+            return find_head(connection)[0]
 
     def queries(
         self, *, principal: str | None, dataset: str | None, before: str | None, limit: int
@@ -78,10 +151,10 @@ class History:
         return None if row is None else StoredRelease(*row)
 
     def entries(self, *, after_seq: int, limit: int, account_id: str | None = None) -> tuple[Entry, ...]:
-        seq = ENTRIES.c.seq if account_id is None else POSTINGS.c.seq  # the column whose index gives the order
-        query = sa.select(ENTRIES).where(seq > after_seq).order_by(seq).limit(limit)
+        query = sa.select(ENTRIES).where(ENTRIES.c.seq > after_seq).order_by(ENTRIES.c.seq).limit(limit)
         if account_id is not None:
-            query = query.join(POSTINGS, POSTINGS.c.seq == ENTRIES.c.seq).where(POSTINGS.c.account_id == account_id)
+            own = sa.select(POSTINGS.c.seq).where(POSTINGS.c.account_id == account_id, POSTINGS.c.seq > after_seq)
+            query = query.where(ENTRIES.c.seq.in_(own))
         with self.reading() as connection:
             return tuple(Entry(*row) for row in connection.execute(query))
 
@@ -90,6 +163,11 @@ class History:
         """Gives one consistent view of the database. Raises LedgerUnavailableError for any failure of it."""
         with failing_closed(), self._engine.connect() as connection, connection.begin():
             yield connection
+
+
+def _find_outcome(connection: Connection, query_id: str) -> Outcome | None:
+    row = connection.execute(_OUTCOME, {"query_id": query_id}).one_or_none()
+    return None if row is None else Outcome(row.query_id, row.status, row.body, row.media_type)
 
 
 def stamp(moment: datetime) -> str:

@@ -2,10 +2,10 @@
 
 Never to change meaning: the kinds of entries, the canonical JSON, the hash of an entry. A ledger outlives the program.
 
-Rules. A claim counts from `reserve` on: it is admitted only if spent + reserved + claim stays within the cap of the
-account and of each of its ancestors, which is valid when each query is chosen after seeing the answers before it
-(arXiv:2203.05481). `begin` turns what was reserved into what is spent, and nothing ever takes that back. One
-reservation takes one way:
+Rules. A claim counts from `reserve` on: it is admitted only if spent + reserved + claim stays within the cap of each of
+its meters (`meters.py`), on the account and on each of its ancestors, which is valid when each query is chosen after
+seeing the answers before it (arXiv:2203.05481). `begin` turns what was reserved into what is spent, and nothing ever
+takes that back. One reservation takes one way:
 
     reserved -> voided            nothing was touched: the claim and the idempotency key are free again
     reserved -> begun -> settled  the answer is stored with the charge
@@ -17,14 +17,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final, Protocol, Self
 
 from budgets.errors import BudgetExhaustedError, InvalidTransitionError
-from budgets.privacy_loss import ZERO, PrivacyLoss
+from budgets.meters import LIFETIME
+from budgets.privacy_loss import LARGEST, ZERO, PrivacyLoss
+from budgets.proposals import Governed
 
 GENESIS_HASH: Final = "0" * 64
+UNLIMITED: Final = PrivacyLoss(LARGEST, LARGEST)
 
 # State -> (the state it follows, its step). A reservation takes each step once: begin or void, settle or fail.
 STATES: Final[Mapping[str, tuple[str | None, int]]] = {
@@ -51,12 +54,13 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """An account with its cap in force, what is spent for good, and what is reserved and may still come back."""
+    """A meter of an account: its cap in force, what is spent for good, and what is reserved and may still come back."""
 
     account: Account
     cap: PrivacyLoss
     spent: PrivacyLoss
     reserved: PrivacyLoss
+    meter: str = LIFETIME
 
     @property
     def remaining(self) -> PrivacyLoss:
@@ -68,7 +72,7 @@ class Balance:
         if state == "reserved":
             used = self.spent + self.reserved
             if not used.fits_within(self.cap) or not loss.fits_within(self.cap.minus(used)):
-                raise BudgetExhaustedError(self.account.id)
+                raise BudgetExhaustedError(self.account.id, self.meter)
             return replace(self, reserved=self.reserved + loss)
         if state == "begun":
             return replace(self, reserved=self.reserved.minus(loss), spent=self.spent + loss)
@@ -81,7 +85,9 @@ class Balance:
 class Claim:
     """What a request wants to spend, and who asks. `query_id` is new, and names the reservation too.
 
-    `description` holds public facts for the auditor: dataset, sql, digests of the plan, snapshot, purpose.
+    `loss` is its price, which windows of time count. `meters` has what it takes from the others: all of it from the
+    lifetime, unless it says otherwise. `description` holds public facts for the auditor: dataset, sql, digests of the
+    plan, snapshot, purpose.
     """
 
     account_id: str
@@ -92,6 +98,12 @@ class Claim:
     query_id: str
     description: Mapping[str, str]
     lease_seconds: int
+    meters: Mapping[str, PrivacyLoss] = field(default_factory=dict)
+
+    @property
+    def metered(self) -> Mapping[str, PrivacyLoss]:
+        """What it takes from each meter of an account that is no window."""
+        return {LIFETIME: self.loss, **self.meters}
 
     @property
     def key_digest(self) -> str:
@@ -178,21 +190,48 @@ class Recovery:
     failed: int
 
 
-class Ledger(Protocol):
+class Ledger(Governed, Protocol):
     """The one place where budgets are spent. Every call is one durable transaction, or raises and changes nothing.
 
     Any call may raise LedgerUnavailableError: then nothing may leave, and what was being written may or may not stand.
     """
 
-    def open_account(self, account: Account, cap: PrivacyLoss, actor: str, reason: str) -> None:
-        """Opens an account; does nothing if the same one exists, whose cap stays. Raises on another one of that id."""
+    def open_account(
+        self,
+        account: Account,
+        cap: PrivacyLoss,
+        actor: str,
+        reason: str,
+        limits: Mapping[str, PrivacyLoss] | None = None,
+    ) -> None:
+        """Opens an account with a cap for its lifetime and limits for other kinds of meters.
 
-    def set_cap(self, account_id: str, cap: PrivacyLoss, actor: str, reason: str) -> Balance:
-        """Sets the cap, also below what is spent: then nothing more is admitted."""
+        Does nothing if the same one exists, whose caps stay. Raises InvalidTransitionError on another one of that id.
+        """
 
-    def accounts(self, dataset: str | None = None) -> tuple[Balance, ...]: ...
+    def set_cap(
+        self,
+        account_id: str,
+        cap: PrivacyLoss,
+        actor: str,
+        reason: str,
+        *,
+        meter: str = LIFETIME,
+        proposal_id: str | None = None,
+    ) -> Balance:
+        """Sets the cap of a kind of meters, also below what is spent: then nothing more is admitted.
 
-    def balance(self, account_id: str) -> Balance: ...
+        Raises ApprovalNeededError for a higher one, unless the proposal is of this very change and was approved.
+        """
+
+    def accounts(self, dataset: str | None = None) -> tuple[Balance, ...]:
+        """Returns the lifetime balances."""
+
+    def balance(self, account_id: str) -> Balance:
+        """Returns the lifetime balance."""
+
+    def meters(self, account_id: str) -> tuple[Balance, ...]:
+        """Returns the lifetime balance, then those of blocks and of the windows that time is in."""
 
     def replay(self, principal: str, idempotency_key: str, request_digest: str) -> Outcome | None:
         """Returns the stored outcome of the same request, None if the key is free.

@@ -19,7 +19,7 @@ from importlib.metadata import version
 import pyarrow as pa
 import structlog
 
-from budgets.errors import BudgetExhaustedError, TooManyFailuresError, UnknownAccountError
+from budgets.errors import BudgetExhaustedError, FrozenError, TooManyFailuresError, UnknownAccountError
 from budgets.ledger import Balance, Claim, Ledger, Outcome, StoredRelease
 from budgets.privacy_loss import PrivacyLoss
 from queries.answers import answer_columns, answer_rows
@@ -65,6 +65,7 @@ REFUSALS = (  # raised before anything is begun
     PriceError,
     PostprocessError,
     BudgetExhaustedError,
+    FrozenError,
     UnknownAccountError,
     TooManyFailuresError,
 )
@@ -206,7 +207,11 @@ class Answering:
             if self._ledger.failures(claim.principal, question.request.dataset) >= self._failures_per_day:
                 raise TooManyFailuresError
             reservation = self._ledger.reserve(claim)
-            self._ledger.begin(reservation.id)  # should this fail, the lease runs out and recovery decides
+            try:
+                self._ledger.begin(reservation.id)  # should this fail, the lease runs out and recovery decides
+            except FrozenError:
+                self._ledger.void(reservation.id, "frozen")
+                raise
             return self._finish(question, reservation.id, worker)
 
     def _finish(self, question: _Question, reservation_id: str, worker: WorkerProcess) -> Outcome:

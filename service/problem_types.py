@@ -70,6 +70,21 @@ _ROWS: Final = (
         "Ask for a smaller epsilon, repeat an earlier question (free), or ask an officer about the budget.",
     ),
     ProblemType(
+        "four-eyes",
+        403,
+        "Somebody else has to decide this",
+        "A change that allows more than before is made when two different officers approved of it. Nobody decides "
+        "twice, or withdraws what somebody else proposed.",
+        "Ask another officer to decide on the proposal.",
+    ),
+    ProblemType(
+        "frozen",
+        423,
+        "The dataset is frozen",
+        "Somebody stopped everything that is asked of the dataset. Nothing was charged.",
+        "Wait until two officers have started it again.",
+    ),
+    ProblemType(
         "too-many-failures",
         403,
         "Too many releases failed",

@@ -99,6 +99,10 @@ def _query_problem(error: query_errors.QueryError) -> Problem | None:
 _BUDGET_PROBLEMS: Final[tuple[tuple[type[budget_errors.BudgetError], str], ...]] = (
     (budget_errors.TooManyFailuresError, "too-many-failures"),
     (budget_errors.UnknownAccountError, "no-budget-account"),
+    (budget_errors.UnknownProposalError, "not-found"),
+    (budget_errors.OwnProposalError, "four-eyes"),
+    (budget_errors.ApprovalNeededError, "four-eyes"),
+    (budget_errors.FrozenError, "frozen"),
     (budget_errors.IdempotencyKeyReusedError, "idempotency-key-reused"),
     (budget_errors.RequestInProgressError, "request-in-progress"),
     (budget_errors.InvalidPrivacyLossError, "invalid-price"),
@@ -109,7 +113,8 @@ _BUDGET_PROBLEMS: Final[tuple[tuple[type[budget_errors.BudgetError], str], ...]]
 
 def _budget_problem(error: budget_errors.BudgetError) -> Problem | None:
     if isinstance(error, budget_errors.BudgetExhaustedError):
-        return Problem("budget-exhausted", PROBLEM_TYPES["budget-exhausted"].meaning, {"account": error.account_id})
+        where = {"account": error.account_id, "meter": error.meter}
+        return Problem("budget-exhausted", PROBLEM_TYPES["budget-exhausted"].meaning, where)
     for kind, slug in _BUDGET_PROBLEMS:
         if isinstance(error, kind):
             return _constant(slug)

@@ -13,6 +13,7 @@ CORE = (
     "budgets/privacy_loss.py",
     "budgets/ledger.py",
     "budgets/sql_ledger.py",
+    "budgets/writer.py",
     "queries/plan.py",
     "queries/emit.py",
     "queries/mechanisms.py",

@@ -8,14 +8,30 @@ from dataclasses import replace
 import pytest
 
 from budgets.errors import (
+    ApprovalNeededError,
     BudgetExhaustedError,
+    FrozenError,
     IdempotencyKeyReusedError,
     InvalidTransitionError,
+    OwnProposalError,
     RequestInProgressError,
     UnknownAccountError,
+    UnknownProposalError,
 )
-from budgets.ledger import GENESIS_HASH, Account, Balance, Head, Ledger, Outcome, Recovery, StoredRelease
+from budgets.ledger import (
+    GENESIS_HASH,
+    UNLIMITED,
+    Account,
+    Balance,
+    Claim,
+    Head,
+    Ledger,
+    Outcome,
+    Recovery,
+    StoredRelease,
+)
 from budgets.privacy_loss import ZERO, PrivacyLoss
+from budgets.proposals import APPROVED, Proposal, cap_change, unfreezing
 from tests.budgets.ledger_samples import (
     ADA,
     BEN,
@@ -24,12 +40,14 @@ from tests.budgets.ledger_samples import (
     LEASE_SECONDS,
     OFFICER,
     PERSON_CAP,
+    SECOND_OFFICER,
     Clock,
     another_request,
     answer,
     claim_of,
     open_accounts,
     outcome_of,
+    raise_cap,
     release_of,
 )
 
@@ -101,7 +119,7 @@ class LedgerContract:
                 ledger.reserve(replace(claim_of("b"), loss=loss))
 
     def test_a_raised_cap_admits_more(self, ledger: Ledger) -> None:
-        ledger.set_cap(ADA.id, PrivacyLoss(900), OFFICER, "granted")
+        raise_cap(ledger, ADA, PrivacyLoss(900))
         answer(ledger, "a", 900)
         assert amounts(ledger.balance(ADA.id)) == (900, 0)
 
@@ -138,6 +156,181 @@ class LedgerContract:
         ledger.reserve(claim_of("a", 1))
         with pytest.raises(BudgetExhaustedError):
             ledger.reserve(claim_of("b", 2**62))
+
+    # Windows and blocks
+
+    def test_a_window_limits_how_fast_the_lifetime_is_used_up(self, ledger: Ledger, clock: Clock) -> None:
+        ledger.set_cap(ADA.id, PrivacyLoss(100, 100), OFFICER, "a month at a time", meter="month")
+        ledger.reserve(claim_of("a", 60))
+        with pytest.raises(BudgetExhaustedError) as raised:
+            ledger.reserve(claim_of("b", 41))
+        assert (raised.value.account_id, raised.value.meter) == (ADA.id, "month:2026-11")
+        ledger.reserve(claim_of("c", 500, account=BEN))
+        clock.forward(8 * 24 * 3600)
+        ledger.reserve(claim_of("d", 100))
+        assert ledger.balance(ADA.id).reserved == PrivacyLoss(160)
+        assert [(each.meter, amounts(each)) for each in ledger.meters(ADA.id)] == [
+            ("lifetime", (0, 160)),
+            ("month:2026-12", (0, 100)),
+        ]
+
+    def test_a_window_starts_empty_and_is_shown_before_it_is_used(self, ledger: Ledger) -> None:
+        ledger.set_cap(ADA.id, PrivacyLoss(100), OFFICER, "slowly", meter="week")
+        assert [(each.meter, each.cap, each.spent) for each in ledger.meters(ADA.id)][1:] == [
+            ("week:2026-W48", PrivacyLoss(100), ZERO)
+        ]
+
+    def test_a_reservation_stays_in_the_window_that_it_was_made_in(self, ledger: Ledger, clock: Clock) -> None:
+        ledger.set_cap(ADA.id, PrivacyLoss(100), OFFICER, "slowly", meter="day")
+        ledger.reserve(claim_of("a", 70))
+        clock.forward(24 * 3600)
+        ledger.begin("q_a")
+        assert amounts(ledger.meters(ADA.id)[1]) == (0, 0)
+        ledger.reserve(claim_of("b", 100))
+
+    def test_a_clock_that_goes_back_opens_no_window_again(self, ledger: Ledger, clock: Clock) -> None:
+        ledger.set_cap(ADA.id, PrivacyLoss(100), OFFICER, "slowly", meter="day")
+        clock.forward(24 * 3600)
+        ledger.reserve(claim_of("a", 90))
+        clock.forward(-24 * 3600)
+        with pytest.raises(BudgetExhaustedError):
+            ledger.reserve(claim_of("b", 90))
+
+    def test_the_limit_of_windows_counts_from_the_moment_it_is_set(self, ledger: Ledger) -> None:
+        ledger.set_cap(ADA.id, PrivacyLoss(100), OFFICER, "slowly", meter="day")
+        ledger.reserve(claim_of("a", 50))
+        ledger.set_cap(ADA.id, PrivacyLoss(60), OFFICER, "slower", meter="day")
+        with pytest.raises(BudgetExhaustedError):
+            ledger.reserve(claim_of("b", 11))
+        ledger.reserve(claim_of("c", 10))
+
+    def test_each_block_has_a_budget_of_its_own(self, ledger: Ledger) -> None:
+        shop = Account("monthly", "monthly", "dataset", None, None)
+        limits = {"block": PrivacyLoss(100), "static": PrivacyLoss(500)}
+        ledger.open_account(shop, UNLIMITED, OFFICER, "blocks", limits)
+
+        def claim(name: str, rho_nano: int, **meters: int) -> Claim:
+            named = {each.replace("_", ":", 1).replace("_", "-"): PrivacyLoss(loss) for each, loss in meters.items()}
+            return replace(claim_of(name, rho_nano, account=shop), principal="ada", meters=named)
+
+        ledger.reserve(claim("a", 60, block_2026_10=60, block_2026_11=60, static=240, lifetime=240))
+        with pytest.raises(BudgetExhaustedError) as raised:
+            ledger.reserve(claim("b", 50, block_2026_11=50, block_2026_12=50))
+        assert raised.value.meter == "block:2026-11"
+        ledger.reserve(claim("c", 90, block_2026_12=90))
+        ledger.begin("q_c")
+        assert {each.meter: amounts(each) for each in ledger.meters("monthly")} == {
+            "lifetime": (90, 240),
+            "block": (0, 0),
+            "static": (0, 240),
+            "block:2026-10": (0, 60),
+            "block:2026-11": (0, 60),
+            "block:2026-12": (90, 0),
+        }
+
+    def test_a_meter_that_nobody_allowed_has_no_budget(self, ledger: Ledger) -> None:
+        with pytest.raises(BudgetExhaustedError) as raised:
+            ledger.reserve(replace(claim_of("a", 1), meters={"block:2026-11": PrivacyLoss(1)}))
+        assert raised.value.meter == "block:2026-11"
+
+    # Governance
+
+    def test_more_than_before_needs_two_people(self, ledger: Ledger) -> None:
+        before = ledger.head()
+        for meter in ("lifetime", "month"):
+            if meter == "month":
+                ledger.set_cap(ADA.id, PrivacyLoss(5), OFFICER, "less", meter="month")
+                before = ledger.head()
+            for proposal_id in (None, "p_nothing"):
+                with pytest.raises(ApprovalNeededError):
+                    ledger.set_cap(ADA.id, PrivacyLoss(801, 1), OFFICER, "", meter=meter, proposal_id=proposal_id)
+            assert ledger.head() == before
+
+    def test_the_second_approval_makes_the_change(self, ledger: Ledger) -> None:
+        made = cap_change(ADA.id, "lifetime", PrivacyLoss(900, 900))
+        proposal = Proposal("p", "shop", made, OFFICER, "launch", decisions=((APPROVED, OFFICER),))
+        assert ledger.propose(proposal).state == "waiting"
+        assert ledger.balance(ADA.id).cap == PERSON_CAP
+        with pytest.raises(OwnProposalError):
+            ledger.decide("p", APPROVED, OFFICER, "me again")
+        found = ledger.decide("p", APPROVED, SECOND_OFFICER, "agreed")
+        assert found.state == "made"
+        assert found.decisions == ((APPROVED, OFFICER), (APPROVED, SECOND_OFFICER), ("made", SECOND_OFFICER))
+        assert ledger.balance(ADA.id).cap == PrivacyLoss(900, 900)
+        with pytest.raises(InvalidTransitionError):
+            ledger.decide("p", APPROVED, "third-officer", "too late")
+        with pytest.raises(ApprovalNeededError):
+            ledger.set_cap(BEN.id, PrivacyLoss(900, 900), OFFICER, "", proposal_id="p")
+
+    def test_an_approval_is_for_one_change_once(self, ledger: Ledger) -> None:
+        raise_cap(ledger, ADA, PrivacyLoss(900, 900))
+        ledger.set_cap(ADA.id, PrivacyLoss(1), OFFICER, "stop")
+        (proposal,) = ledger.proposals("shop")
+        with pytest.raises(ApprovalNeededError):
+            ledger.set_cap(ADA.id, PrivacyLoss(900, 900), OFFICER, "again", proposal_id=proposal.id)
+
+    def test_what_an_analyst_asks_for_needs_two_others(self, ledger: Ledger) -> None:
+        wanted = cap_change(ADA.id, "lifetime", PrivacyLoss(900, 900))
+        ledger.propose(Proposal("p", "shop", wanted, "ada", "please"))
+        with pytest.raises(OwnProposalError):
+            ledger.decide("p", APPROVED, "ada", "I like it")
+        assert ledger.decide("p", APPROVED, OFFICER, "fine").state == "waiting"
+        with pytest.raises(OwnProposalError):
+            ledger.decide("p", APPROVED, OFFICER, "fine")
+        assert ledger.decide("p", APPROVED, SECOND_OFFICER, "fine").state == "made"
+
+    @pytest.mark.parametrize(("decision", "who"), [("declined", SECOND_OFFICER), ("withdrawn", OFFICER)])
+    def test_a_proposal_that_ended_makes_nothing(self, ledger: Ledger, decision: str, who: str) -> None:
+        wanted = cap_change(ADA.id, "lifetime", PrivacyLoss(900, 900))
+        ledger.propose(Proposal("p", "shop", wanted, OFFICER, "launch", decisions=((APPROVED, OFFICER),)))
+        assert ledger.decide("p", decision, who, "no").state == decision
+        with pytest.raises(InvalidTransitionError):
+            ledger.decide("p", APPROVED, SECOND_OFFICER, "yes")
+        assert ledger.balance(ADA.id).cap == PERSON_CAP
+
+    def test_only_who_proposed_withdraws_and_unknown_proposals_are_refused(self, ledger: Ledger) -> None:
+        ledger.propose(Proposal("p", "shop", {"kind": "other"}, "ada", "please"))
+        with pytest.raises(OwnProposalError):
+            ledger.decide("p", "withdrawn", OFFICER, "not mine")
+        with pytest.raises(UnknownProposalError):
+            ledger.decide("q", APPROVED, OFFICER, "what?")
+        with pytest.raises(InvalidTransitionError):
+            ledger.decide("p", "made", OFFICER, "no such decision")
+
+    @pytest.mark.parametrize("scope", ["shop", "*"])
+    def test_one_person_stops_and_two_start_again(self, ledger: Ledger, scope: str) -> None:
+        ledger.reserve(claim_of("a"))
+        ledger.freeze(scope, OFFICER, "a leak?")
+        assert ledger.frozen() == (scope,)
+        with pytest.raises(FrozenError):
+            ledger.begin("q_a")
+        ledger.void("q_a", "frozen")
+        for ask in (
+            lambda: ledger.reserve(claim_of("b")),
+            lambda: ledger.record_reuse(claim_of("c", 0), outcome_of("c")),
+        ):
+            with pytest.raises(FrozenError):
+                ask()
+        ending = Proposal("p", None, unfreezing(scope), OFFICER, "all fine", decisions=((APPROVED, OFFICER),))
+        ledger.propose(ending)
+        with pytest.raises(FrozenError):
+            ledger.reserve(claim_of("d"))
+        ledger.decide("p", APPROVED, SECOND_OFFICER, "yes")
+        assert ledger.frozen() == ()
+        answer(ledger, "e")
+
+    def test_freezing_one_dataset_leaves_the_others(self, ledger: Ledger) -> None:
+        other = Account("bank", "bank", "dataset", None, None)
+        ledger.open_account(other, DATASET_CAP, OFFICER, "another")
+        ledger.freeze("shop", OFFICER, "why")
+        ledger.reserve(replace(claim_of("a", account=other), principal="ada"))
+
+    def test_what_was_begun_ends_although_it_is_frozen(self, ledger: Ledger) -> None:
+        ledger.reserve(claim_of("a"))
+        ledger.begin("q_a")
+        ledger.freeze("shop", OFFICER, "why")
+        ledger.settle("q_a", outcome_of("a"), ())
+        assert ledger.replay("ada", "key-a", "d" * 64) == outcome_of("a")
 
     # The life of a reservation
 

@@ -7,13 +7,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from budgets.ledger import Account, Claim, Ledger, Outcome, StoredRelease
+from budgets.meters import LIFETIME
 from budgets.privacy_loss import PrivacyLoss
+from budgets.proposals import APPROVED, Proposal, cap_change
 from budgets.sql_ledger import SqlLedger
 
 DATASET = Account("shop", "shop", "dataset", None, None)
 ADA = Account("shop/person/ada", "shop", "person", "shop", "ada")
 BEN = Account("shop/person/ben", "shop", "person", "shop", "ben")
 OFFICER = "officer"
+SECOND_OFFICER = "second-officer"
 DATASET_CAP = PrivacyLoss(1_000, 1_000)
 PERSON_CAP = PrivacyLoss(800, 800)
 LEASE_SECONDS = 60
@@ -72,6 +75,14 @@ def outcome_of(name: str, body: bytes = b'{"rows": []}') -> Outcome:
 
 def release_of(name: str, rho_nano: int = 10) -> StoredRelease:
     return StoredRelease("plan", "snapshot-1", rho_nano, f"q_{name}", DATASET.dataset, f"table of {name}".encode())
+
+
+def raise_cap(ledger: Ledger, account: Account, cap: PrivacyLoss, meter: str = LIFETIME) -> None:
+    """Sets any cap, as two officers may."""
+    change = cap_change(account.id, meter, cap)
+    name = f"p_{ledger.head().seq}"
+    ledger.propose(Proposal(name, account.dataset, change, OFFICER, "more", decisions=((APPROVED, OFFICER),)))
+    ledger.decide(name, APPROVED, SECOND_OFFICER, "agreed")
 
 
 def another_request(claim: Claim) -> Claim:

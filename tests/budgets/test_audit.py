@@ -112,7 +112,7 @@ def test_one_changed_byte_of_any_entry_is_found(
         "UPDATE postings SET spent_rho_nano = spent_rho_nano - 1 WHERE seq = 5",
         "UPDATE postings SET cap_rho_nano = cap_rho_nano + 1 WHERE seq = 13",
         "DELETE FROM postings WHERE seq = 14",
-        "INSERT INTO postings SELECT account_id, 99, 1000, 0, 0, 0, 0, 0 FROM postings WHERE seq = 1",
+        "INSERT INTO postings SELECT account_id, meter, 99, 1000, 0, 0, 0, 0, 0 FROM postings WHERE seq = 1",
         "UPDATE accounts SET parent = NULL WHERE owner = 'ada'",
         "INSERT INTO accounts VALUES ('shop/person/eve', 'shop', 'person', 'shop', 'eve')",
         "UPDATE requests SET principal = 'ben' WHERE query_id = 'q_a'",
@@ -147,7 +147,9 @@ def cut_tail(file: Path, damage: Callable[[str], object], keep: int) -> None:
         DELETE FROM outcomes WHERE query_id IN (SELECT query_id FROM requests WHERE seq > {keep});
         DELETE FROM transitions WHERE seq > {keep};
         DELETE FROM leases WHERE query_id NOT IN (SELECT query_id FROM requests WHERE seq <= {keep});
+        DELETE FROM charges WHERE query_id IN (SELECT query_id FROM requests WHERE seq > {keep});
         DELETE FROM requests WHERE seq > {keep};
+        DELETE FROM meters WHERE seq > {keep};
         DELETE FROM postings WHERE seq > {keep};
         DELETE FROM entries WHERE seq > {keep};
         """
@@ -214,12 +216,24 @@ def raise_cap(entry: dict[str, Any]) -> None:
             posting["cap_rho_nano"] *= 10
 
 
+def charged(seq: int) -> Callable[[dict[str, Any]], None]:
+    """The entry's query costs 5, on all meters, in words alone."""
+
+    def change(entry: dict[str, Any]) -> None:
+        if entry["seq"] == seq:
+            for claimed in (entry["payload"], *entry["payload"]["charges"]):
+                claimed["rho_nano"] = 5
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         (refund, "balances that do not follow"),
         (raise_cap, "balances that do not follow"),
-        (on(4, rho_nano=30), "balances that do not follow"),
+        (on(4, rho_nano=900), "takes less from a lifetime than it costs"),
+        (on(4, rho_nano=30), "requests"),
         (on(2, at="2020-01-01T00:00:00.000000Z"), "earlier than the entry before"),
         (on(6, kind="failed"), "transitions"),
         (on(6, kind="begun"), "makes a query that is begun begun"),
@@ -227,7 +241,8 @@ def raise_cap(entry: dict[str, Any]) -> None:
         (on(8, kind="gift"), "unknown kind"),
         (on(4, principal="ben"), "another than its principal"),
         (on(7, query_id="q_a"), "takes up a query a second time"),
-        (on(12, rho_nano=5), "free repeat that costs"),
+        (charged(12), "free repeat that costs"),
+        (charged(4), "balances that do not follow"),
         (on(12, attempt=2), "counts the attempts"),
         (on(6, outcome={"status": 201, "media_type": "application/json", "body_sha256": "0" * 64}), "outcomes"),
         (on(6, releases=[]), "releases"),

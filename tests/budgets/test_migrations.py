@@ -12,17 +12,6 @@ import budgets.migrations
 from budgets import tables
 from budgets.database import SCHEMA_VERSION, WRITES, open_database
 
-TABLES = (
-    tables.ENTRIES,
-    tables.ACCOUNTS,
-    tables.POSTINGS,
-    tables.REQUESTS,
-    tables.TRANSITIONS,
-    tables.OUTCOMES,
-    tables.RELEASES,
-    tables.LEASES,
-)
-
 
 def test_the_newest_revision_is_the_version_that_the_ledger_expects() -> None:
     config = Config()
@@ -39,7 +28,7 @@ def test_the_revisions_make_the_tables_that_the_ledger_uses(tmp_path: Path) -> N
         for name in inspector.get_table_names()
         if name != "alembic_version"
     }
-    assert made == {table.name: {column.name for column in table.columns} for table in TABLES}
+    assert made == {table.name: {column.name for column in table.columns} for table in tables.TABLES}
     engine.dispose()
 
 

@@ -31,6 +31,7 @@ from tests.budgets.ledger_samples import (
     open_accounts,
     open_ledger,
     outcome_of,
+    raise_cap,
     url_of,
 )
 
@@ -114,7 +115,9 @@ def test_the_anchor_stands_at_every_charge_answer_and_cap(ledger: SqlLedger, tmp
         lambda: ledger.begin("q_b"),
         lambda: answer(ledger, "a"),
         lambda: ledger.fail("q_b", outcome_of("b")),
-        lambda: ledger.set_cap(ADA.id, PrivacyLoss(10**6), "officer", "a reason"),
+        lambda: ledger.set_cap(ADA.id, PrivacyLoss(100), "officer", "a reason"),
+        lambda: raise_cap(ledger, ADA, PrivacyLoss(10**6)),
+        lambda: ledger.freeze("shop", "officer", "a reason"),
     )
     for step in steps:
         step()
@@ -185,7 +188,7 @@ def test_a_ledger_ahead_of_its_anchor_opens_and_moves_it(ledger: SqlLedger, tmp_
         "UPDATE entries SET seq = -seq WHERE seq IN (4, 5); UPDATE entries SET seq = 9 + seq WHERE seq < 0",
         "UPDATE postings SET spent_rho_nano = 0",
         "DELETE FROM postings WHERE seq = 6",
-        "INSERT INTO postings SELECT account_id, 99, cap_rho_nano, 0, 0, 0, 0, 0 FROM postings WHERE seq = 1",
+        "INSERT INTO postings SELECT account_id, meter, 99, cap_rho_nano, 0, 0, 0, 0, 0 FROM postings WHERE seq = 1",
         "DELETE FROM entries WHERE seq = 6",
     ],
 )
@@ -208,7 +211,7 @@ def damage_file(path: Path, damage: str) -> None:
 def test_a_long_ledger_is_checked_from_the_link_before_its_tail_on(
     ledger: SqlLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("budgets.sql_ledger.TAIL_ENTRIES", 2)
+    monkeypatch.setattr("budgets.soundness.TAIL_ENTRIES", 2)
     answer(ledger, "a", 300)
     ledger.close()
     open_ledger(tmp_path).close()

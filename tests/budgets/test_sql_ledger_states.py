@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from budgets import audit
-from budgets.errors import BudgetExhaustedError, InvalidTransitionError, RequestInProgressError
+from budgets.errors import ApprovalNeededError, BudgetExhaustedError, InvalidTransitionError, RequestInProgressError
 from budgets.ledger import Account, Recovery
 from budgets.privacy_loss import PrivacyLoss
 from tests.budgets.ledger_samples import (
@@ -29,6 +29,7 @@ from tests.budgets.ledger_samples import (
     open_accounts,
     open_ledger,
     outcome_of,
+    raise_cap,
 )
 
 PATHS = {ADA.id: (ADA.id, DATASET.id), BEN.id: (BEN.id, DATASET.id)}
@@ -148,8 +149,15 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(account=st.sampled_from([DATASET, ADA, BEN]), rho=st.integers(0, 1500), delta=st.integers(0, 1500))
     def set_cap(self, account: Account, rho: int, delta: int) -> None:
-        self.caps[account.id] = PrivacyLoss(rho, delta)
-        self.ledger.set_cap(account.id, self.caps[account.id], OFFICER, "changed")
+        cap = PrivacyLoss(rho, delta)
+        try:
+            self.ledger.set_cap(account.id, cap, OFFICER, "changed")
+        except ApprovalNeededError:
+            assert not cap.fits_within(self.caps[account.id])
+            raise_cap(self.ledger, account, cap)
+        else:
+            assert cap.fits_within(self.caps[account.id])
+        self.caps[account.id] = cap
 
     @rule(seconds=st.sampled_from([1, LEASE_SECONDS // 2, LEASE_SECONDS, -LEASE_SECONDS]))
     def wait(self, seconds: int) -> None:

@@ -18,6 +18,7 @@ from queries.worker_pool import WorkerPool
 from queries.worker_process import WorkerProcess
 from service.answering import Person
 from service.quotes import Quote, QuotedColumn
+from tests.budgets.ledger_samples import raise_cap
 from tests.queries.retailer import Retailer, Statement, statements
 from tests.service.test_answering import ACCOUNT, ANALYST, BY_DEPARTMENT, World, document
 
@@ -225,13 +226,13 @@ def test_a_quote_says_what_of_the_answer_is_stored_and_how_exact_that_is(world: 
 
 @pytest.mark.parametrize("account", [ACCOUNT, "retailer"])
 def test_what_any_account_above_cannot_pay_is_not_affordable(world: World, account: str) -> None:
-    cap = world.ledger.balance(account).cap
+    present = world.ledger.balance(account)
     assert quoted(world, BY_DEPARTMENT, reuse="never").affordable
     try:
         world.ledger.set_cap(account, PrivacyLoss(1), "officer", "to try a quote")
         quote = quoted(world, BY_DEPARTMENT, reuse="never")
     finally:
-        world.ledger.set_cap(account, cap, "officer", "as before")
+        raise_cap(world.ledger, present.account, present.cap)
     assert (quote.affordable, quote.repeats) == (False, 0)
 
 

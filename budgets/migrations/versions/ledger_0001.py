@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from budgets.migrations.append_only import forbid_changes
+
 revision = "0001"
 down_revision = None
 
@@ -88,10 +90,5 @@ def upgrade() -> None:
         sa.Column("query_id", sa.Text, sa.ForeignKey("requests.query_id"), primary_key=True),
         sa.Column("until", sa.Text, nullable=False),
     )
-    if op.get_context().dialect.name == "sqlite":
-        for table in INSERT_ONLY:
-            for change in ("UPDATE", "DELETE"):
-                op.execute(
-                    f"CREATE TRIGGER {table}_no_{change.lower()} BEFORE {change} ON {table} "
-                    f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-                )
+    for table in INSERT_ONLY:
+        forbid_changes(table)

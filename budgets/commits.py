@@ -1,0 +1,105 @@
+"""Write transactions: durable when they end, anchored, and shared by callers that come at the same time."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar, cast
+
+from sqlalchemy import Connection, Engine
+
+from budgets.anchor import Anchor
+from budgets.database import WRITES, failing_closed
+from budgets.errors import BudgetError, LedgerUnavailableError
+from budgets.ledger import Account, Head
+from budgets.writer import Writer
+
+MOST_TOGETHER: Final = 64  # callers in one transaction
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Ticket(Generic[T]):
+    """One caller's work, whether it is to be anchored, and what came of it once `done`."""
+
+    work: Callable[[Writer], T]
+    anchored: bool
+    done: bool = False
+    value: T | None = None
+    error: BudgetError | None = None
+
+
+class Commits:
+    """The one way to write: each caller's work is all there when the call returns, or not at all.
+
+    Whoever holds the lock leads: it takes up the work of all who wait, one savepoint each, and commits once, so that
+    many share the wait for the disk. Nobody returns before the commit, and the anchor after it, are durable.
+    """
+
+    def __init__(self, engine: Engine, anchor: Anchor | None, stamp: Callable[[], str]) -> None:
+        self._engine = engine.execution_options(**WRITES)
+        self._anchor = anchor
+        self._stamp = stamp
+        self._waiting: deque[_Ticket[Any]] = deque()
+        self._leading = threading.Lock()
+        self._paths: dict[str, tuple[Account, ...]] = {}
+
+    def run(self, work: Callable[[Writer], T]) -> T:
+        """Returns what the work returns, or raises what it raises. Raises LedgerUnavailableError for the database's.
+
+        Not anchored: only for what may be lost with an old copy of the ledger, as nothing private was read for it.
+        """
+        return self._result(_Ticket(work, anchored=False))
+
+    def run_anchored(self, work: Callable[[Writer], T]) -> T:
+        """As `run`, and anchored when it returns: for every charge, answer, cap and decision."""
+        return self._result(_Ticket(work, anchored=True))
+
+    def advance_anchor(self, head: Head) -> None:
+        """Moves the anchor on to an entry that is durable."""
+        if self._anchor is not None:
+            with failing_closed():
+                self._anchor.advance(head)
+
+    def _result(self, ticket: _Ticket[T]) -> T:
+        self._waiting.append(ticket)
+        with self._leading:
+            while not ticket.done:
+                self._lead()
+        if ticket.error is not None:
+            raise ticket.error
+        return cast(T, ticket.value)
+
+    def _lead(self) -> None:
+        batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_TOGETHER))]
+        finished = False
+        try:
+            with failing_closed(), self._engine.connect() as connection, connection.begin():
+                head = self._together(connection, batch)
+            if any(ticket.anchored and ticket.error is None for ticket in batch):
+                self.advance_anchor(head)
+            finished = True
+        except LedgerUnavailableError:
+            pass  # every caller of the batch is told so below
+        finally:
+            for ticket in batch:
+                if not finished:
+                    self._paths.clear()
+                    ticket.error = ticket.error or LedgerUnavailableError("The ledger cannot be written.")
+                ticket.done = True
+
+    def _together(self, connection: Connection, batch: Sequence[_Ticket[Any]]) -> Head:
+        writer = Writer.start(connection, self._stamp(), self._paths)
+        for ticket in batch:
+            head, point = writer.head, connection.begin_nested()
+            try:
+                with failing_closed():
+                    ticket.value = ticket.work(writer)
+                point.commit()
+            except BudgetError as error:  # this caller's alone: the others' work stays
+                point.rollback()
+                writer.head, ticket.error = head, error
+        return writer.head
