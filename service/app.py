@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -17,7 +18,9 @@ from starlette.middleware import Middleware
 from starlette.routing import Match
 
 from budgets.errors import BudgetError, LedgerUnavailableError
-from budgets.ledger import Ledger, Outcome
+from budgets.evidence.chain import Chain, ReadableLedger
+from budgets.evidence.signing import KeyRing
+from budgets.ledger import Outcome
 from budgets.sql_ledger import SqlLedger
 from queries.errors import QueryError
 from service.accounts import open_accounts
@@ -38,6 +41,7 @@ from service.simulation.simulations import Simulations
 from service.validation import invalid_request
 
 _log = structlog.stdlib.get_logger("kvitto")
+_EXPORTS_IN_FLIGHT = 2  # each of them reads the whole ledger
 _SLUGS = {
     400: "bad-request",
     404: "not-found",
@@ -51,7 +55,7 @@ def create_app(
     settings: Settings,
     *,
     answering: Answers | None = None,
-    ledger: Ledger | None = None,
+    ledger: ReadableLedger | None = None,
     catalogue: Catalogue | None = None,
     api_keys: ApiKeys | None = None,
     simulations: Rehearsals | None = None,
@@ -66,10 +70,13 @@ def create_app(
         ledger=opened_ledger,
         catalogue=opened_catalogue,
         keys=api_keys or open_api_keys(settings),
+        signing=KeyRing(settings.keys_dir),
+        chain=Chain(opened_ledger),
         metrics=Metrics(),
         query_slots=anyio.CapacityLimiter(settings.queries_in_flight),
         person_slots=PersonSlots(settings.queries_in_flight, settings.requests_in_flight),
         simulation_slots=anyio.CapacityLimiter(settings.simulations_in_flight),
+        export_slots=threading.BoundedSemaphore(_EXPORTS_IN_FLIGHT),
     )
     app = FastAPI(
         title="Kvitto",
@@ -112,7 +119,7 @@ def open_ledger(settings: Settings) -> SqlLedger:
     return SqlLedger(settings.ledger_url, anchor=settings.anchor_file, lost=_lost)
 
 
-def open_answering(settings: Settings, ledger: Ledger, catalogue: Catalogue) -> Answering:
+def open_answering(settings: Settings, ledger: ReadableLedger, catalogue: Catalogue) -> Answering:
     """The real answering: workers over the vault."""
     return Answering(ledger, catalogue, settings)
 
