@@ -11,6 +11,7 @@ from fastapi import Request
 
 from budgets.evidence.chain import Chain, ReadableLedger
 from budgets.evidence.signing import KeyRing
+from service.anchoring import Anchoring
 from service.answering import Answered, Person, QueryRequest
 from service.api_keys import ApiKeys
 from service.catalogue import Catalogue
@@ -52,6 +53,7 @@ class Context:
     keys: ApiKeys
     signing: KeyRing
     chain: Chain
+    anchoring: Anchoring | None
     metrics: Metrics
     query_slots: anyio.CapacityLimiter
     person_slots: PersonSlots

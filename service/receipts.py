@@ -16,6 +16,9 @@ from queries.plan import WEIGHT_ONE, Aggregation, Derived, Scan, Source, Union
 from queries.planned import PlannedNode
 from queries.schema import Schema
 from service.accounts import plain
+from service.remembered import Remembered
+
+_REMEMBERED_CHARGES = 4_096
 
 
 class Receipts:
@@ -24,6 +27,7 @@ class Receipts:
     def __init__(self, ledger: ReadableLedger, keys: KeyRing) -> None:
         self._ledger = ledger
         self._keys = keys
+        self._charges = Remembered[str, Head](_REMEMBERED_CHARGES)
 
     def attach(self, answer: bytes, receipt: Mapping[str, object]) -> bytes:
         """The answer with its receipt and the signature behind it."""
@@ -42,6 +46,10 @@ class Receipts:
         return {"query_id": buyer, "rho": rho, **_document(self._charged_at(buyer))}
 
     def _charged_at(self, query_id: str) -> Head:
+        """The entry of a charge, which never changes."""
+        return self._charges.get(query_id, lambda: self._read_charge(query_id))
+
+    def _read_charge(self, query_id: str) -> Head:
         found = charged_at(self._ledger, query_id)
         if found is None:
             raise LedgerUnavailableError("The ledger lacks the entry of a charge.")

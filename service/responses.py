@@ -328,6 +328,19 @@ class Status(Body):
     status: Literal["ok"]
 
 
+class AnchorLag(Body):
+    """How many entries no tree head that was taken elsewhere covers, and for how long there have been such."""
+
+    entries: int
+    seconds: int
+
+
+class Readiness(Status):
+    """That queries can be answered; `anchor` is null where no tree heads are sent elsewhere."""
+
+    anchor: AnchorLag | None
+
+
 def problems(*slugs: str) -> dict[int | str, dict[str, Any]]:
     """The OpenAPI responses of these problem types and of those that any call may give, one a status."""
     responses: dict[int | str, dict[str, Any]] = {}

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from budgets.errors import LedgerCorruptError
 from budgets.evidence.merkle import MerkleTree
 from budgets.evidence.sealed import Signer, seal
-from budgets.ledger import GENESIS_HASH, Head, Ledger
+from budgets.ledger import GENESIS_HASH, STATES, Entry, Head, Ledger
 from budgets.tables import ENTRIES, TRANSITIONS
 
 HEAD_TYPE: Final = "kvitto-tree-head-1"
@@ -33,6 +33,8 @@ _CHARGED: Final = (
     .where(TRANSITIONS.c.query_id == sa.bindparam("query_id"), TRANSITIONS.c.state == "begun")
 )
 _HASH: Final = sa.select(ENTRIES.c.hash).where(ENTRIES.c.seq == sa.bindparam("seq"))
+
+_CHANGES: Final = sa.select(ENTRIES).where(ENTRIES.c.kind.not_in(STATES)).order_by(ENTRIES.c.seq)
 
 
 class Readable(Protocol):
@@ -67,6 +69,13 @@ def links(connection: Connection, after: int) -> Iterator[tuple[int, str, str]]:
     options = {"yield_per": 10_000}
     for row in connection.execute(_LINKS, {"after": after}, execution_options=options):
         yield row.seq, row.prev_hash, row.hash
+
+
+def changes(ledger: Readable) -> Iterator[Entry]:
+    """The entries that are no step of a query, in order: budgets opened and changed, and whatever else is decided."""
+    with ledger.reading() as connection:
+        for row in connection.execute(_CHANGES):
+            yield Entry(*row)
 
 
 class Chain:

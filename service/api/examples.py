@@ -311,6 +311,48 @@ ENTRIES: Final[dict[str, Any]] = {
     ],
     "next": None,
 }
+_PRIVACY: Final = {"epsilon": "10", "delta": "0.0000002", "rho": "1.519040221"}
+TRANSPARENCY: Final[dict[str, Any]] = {
+    "title": "What is asked about our customers, and what is told",
+    "made_at": "2026-11-23T08:21:07Z",
+    "publisher": {"name": "The Shop", "region": "Sweden", "contact": "privacy@shop.example"},
+    "datasets": [
+        {
+            "dataset": "journey",
+            "title": "Complete Journey: purchases of 2,469 households",
+            "description": None,
+            "unit": "household",
+            "recorded": [{"table": "purchases", "columns": ["household_id", "product_id", "day", "amount"]}],
+            "public_tables": ["products"],
+            "public_rows": None,
+            "persons": 2,
+            "spent": {"loss": _COST, "right_percent": "50.4"},
+            "cap": {"loss": _PRIVACY, "right_percent": "80.9"},
+            "spent_percent": "0.1",
+            "released": {
+                "questions": 1,
+                "free_repeats": 0,
+                "first_day": "2026-11-23",
+                "last_day": "2026-11-23",
+                "by_purpose": [{"purpose": None, "questions": 1}],
+            },
+            "changes": [
+                {
+                    "day": "2026-11-23",
+                    "what": "Budget of everybody together opened: now ε = 10",
+                    "reason": "declared in the policy",
+                }
+            ],
+            "sensitive": [{"label": "Alcohol", "rule": "left out of every answer"}],
+            "retention": "Rows whose purchases.day lies more than 1,000 days before the load are left out whenever the "
+            "data are loaded, and so are customers who have no other row.",
+            "opting_out": "Ask privacy@shop.example.",
+        }
+    ],
+    "not_told": ["How many questions were refused: a refusal leaves no record, and depends on the question alone."],
+    "evidence": {"entries": 12, "root_hash": _DIGEST, "ledger_head": _DIGEST, "key": "56475aa75463474c"},
+}
+READINESS: Final[dict[str, Any]] = {"status": "ok", "anchor": {"entries": 0, "seconds": 0}}
 _ENTRY: Final = ENTRIES["items"][0]
 TREE_HEAD: Final[dict[str, Any]] = {
     "head": {

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from fastapi.routing import APIRoute
 
-from service.api import accuracy, audit, budgets, datasets, keys, me, queries
+from service.api import accuracy, audit, budgets, datasets, keys, me, queries, reports
 from service.api_keys import ApiKeys
 from service.auth import ROLES
 from tests.service.harness import QUESTION, Harness
@@ -39,6 +39,9 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/audit/proof/{seq}"): {"auditor"},
     ("GET", "/v1/audit/consistency"): {"auditor"},
     ("GET", "/v1/audit/export"): {"auditor"},
+    ("GET", "/v1/reports/transparency.json"): {"officer", "auditor"},
+    ("GET", "/v1/reports/transparency.html"): {"officer", "auditor"},
+    ("GET", "/v1/reports/registry.yaml"): {"officer", "auditor"},
 }
 _BODIES = {
     ("POST", "/v1/queries"): QUESTION,
@@ -58,7 +61,9 @@ def address(path: str, role: str) -> str:
 
 def test_the_matrix_names_every_call() -> None:
     routes = [
-        route for module in (queries, datasets, accuracy, budgets, me, keys, audit) for route in module.router.routes
+        route
+        for module in (queries, datasets, accuracy, budgets, me, keys, audit, reports)
+        for route in module.router.routes
     ]
     calls = {(method, r.path) for r in routes if isinstance(r, APIRoute) for method in r.methods or ()}
     assert calls == set(MATRIX)
