@@ -67,8 +67,8 @@ def entry_at(ledger: Readable, seq: int) -> Head | None:
 def links(connection: Connection, after: int) -> Iterator[tuple[int, str, str]]:
     """(seq, hash of the entry before, hash) of the entries behind `after`, in order."""
     options = {"yield_per": 10_000}
-    for row in connection.execute(_LINKS, {"after": after}, execution_options=options):
-        yield row.seq, row.prev_hash, row.hash
+    for rows in connection.execute(_LINKS, {"after": after}, execution_options=options).partitions():
+        yield from ((seq, before, own) for seq, before, own in rows)
 
 
 def changes(ledger: Readable) -> Iterator[Entry]:

@@ -10,7 +10,7 @@ import hashlib
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -78,30 +78,31 @@ class Export:
 
 def export(ledger: Readable, keys: KeyRing) -> Export:
     """The export of one consistent view of the ledger, which goes on working meanwhile."""
-    directory = tempfile.TemporaryDirectory(prefix="kvitto-export-")
-    desk = _Desk(Path(directory.name))
-    try:
+    with ExitStack() as undo:
+        directory = tempfile.TemporaryDirectory(prefix="kvitto-export-")
+        undo.callback(directory.cleanup)
+        desk = _Desk(Path(directory.name))
         with ledger.reading() as connection:
             tables = _put_tables(desk, connection)
             desk.put(RECEIPTS, _receipts(connection))
             tree, newest = _tree(connection)
-        # The head is signed before the keys are listed, so that the list holds its key.
         desk.put(HEAD, [sealed_head(tree, newest, keys)])
-        manifest = {
-            "type": EXPORT_TYPE,
-            "made_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-            "software": {"kvitto": version("kvitto")},
-            "tables": tables,
-        }
         desk.put(README, [_README_TEXT.rstrip("\n")])
+        # The keys are listed after the head was signed, so that its key is among them.
         desk.put(KEYS, [canonical_json([record.document for record in keys.records()])])
-        listed = [{"name": file.name, "size": file.size, "sha256": file.sha256} for file in desk.sorted()]
-        desk.put(MANIFEST, [seal("manifest", {**manifest, "files": listed}, keys)])
-        files = desk.sorted()
-        return Export(archive_size([file.part for file in files]), files, directory)
-    except BaseException:
-        directory.cleanup()
-        raise
+        desk.put(MANIFEST, [seal("manifest", _manifest(tables, desk.sorted()), keys)])
+        undo.pop_all()
+    return Export(archive_size([file.part for file in desk.sorted()]), desk.sorted(), directory)
+
+
+def _manifest(tables: list[dict[str, object]], files: tuple[_File, ...]) -> dict[str, object]:
+    return {
+        "type": EXPORT_TYPE,
+        "made_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "software": {"kvitto": version("kvitto")},
+        "tables": tables,
+        "files": [{"name": file.name, "size": file.size, "sha256": file.sha256} for file in files],
+    }
 
 
 class _Desk:

@@ -13,8 +13,11 @@ from rich.table import Table
 
 from budgets import audit
 from budgets.errors import BudgetError
+from budgets.evidence.chain import HEAD_TYPE
+from budgets.evidence.errors import ForgedError
 from budgets.evidence.export import export
-from budgets.evidence.sealed import PublicKey
+from budgets.evidence.receipts import RECEIPT_TYPE, receipt_of
+from budgets.evidence.sealed import PublicKey, unseal
 from budgets.evidence.signing import KeyRing
 from budgets.evidence.verification import Verification, verify_export
 from budgets.sql_ledger import SqlLedger
@@ -34,7 +37,10 @@ def audit_group() -> None:
 @audit_app.command("verify")
 def verify(
     ledger: Annotated[
-        Path | None, typer.Argument(help="An export, or an SQLite ledger file; default: the ledger of the settings.")
+        Path | None,
+        typer.Argument(
+            help="An export, a receipt or an answer (.json), or an SQLite ledger; default: the settings' ledger."
+        ),
     ] = None,
     *,
     public_key: Annotated[
@@ -54,6 +60,9 @@ def verify(
     """
     if ledger is not None and _is_export(ledger):
         _verify_export(ledger, public_key, anchors, as_json=as_json)
+        return
+    if ledger is not None and public_key is not None and ledger.suffix == ".json":
+        _verify_document(ledger, public_key)
         return
     if public_key is not None or anchors is not None:
         fail("--public-key and --anchors belong to an export; this is none")
@@ -115,7 +124,7 @@ def _verify_export(file: Path, public_key: Path | None, anchors: Path | None, *,
     if public_key is None:
         fail("give the public key that you trust: --public-key FILE")
     try:
-        found = verify_export(file, PublicKey.parse(public_key.read_text(encoding="utf-8")), anchors)
+        found = verify_export(file, _trusted(public_key), anchors)
     except (BudgetError, OSError, UnicodeDecodeError) as error:
         fail(f"{type(error).__name__}: {error}")
     if as_json:
@@ -123,6 +132,30 @@ def _verify_export(file: Path, public_key: Path | None, anchors: Path | None, *,
     else:
         _show(found)
     raise typer.Exit(not found.is_sound)
+
+
+def _verify_document(file: Path, public_key: Path) -> None:
+    """Checks one answer, receipt or tree head: that the key signed it as it is here."""
+    try:
+        key, text = _trusted(public_key), file.read_text(encoding="utf-8")
+        name = "head" if text.startswith('{"head":') else "receipt" if text.startswith('{"receipt":') else "answer"
+        sealed = text.strip() if name != "answer" else _receipt_in(text)
+        unseal(sealed, *(("head", HEAD_TYPE) if name == "head" else ("receipt", RECEIPT_TYPE))).require(key)
+    except (BudgetError, OSError, UnicodeDecodeError) as error:
+        fail(f"{type(error).__name__}: {error}")
+    out.print(f"the {name} holds: signed with key {key.id}")
+
+
+def _receipt_in(answer: str) -> str:
+    """The sealed receipt of an answer, which is about all of its bytes."""
+    found = receipt_of(answer.strip().encode())
+    if found is None:
+        raise ForgedError("This is no signed answer.")
+    return found.sealed
+
+
+def _trusted(public_key: Path) -> PublicKey:
+    return PublicKey.parse(public_key.read_text(encoding="utf-8"))
 
 
 def _show(found: Verification) -> None:

@@ -19,7 +19,9 @@ import pytest
 from ruamel.yaml import YAML
 from typer.testing import CliRunner, Result
 
-from budgets.evidence.chain import Chain, sealed_head
+from budgets.evidence.chain import HEAD_TYPE, Chain, sealed_head
+from budgets.evidence.receipts import receipt_of, with_receipt
+from budgets.evidence.sealed import seal
 from budgets.evidence.signing import KeyRing
 from service.app import create_app, open_api_keys, open_ledger
 from service.cli import app
@@ -353,6 +355,29 @@ def test_a_new_signing_key_is_made_and_the_old_one_still_verifies(
     old.write_text(before)
     for key in (old, new):
         assert run("audit", "verify", str(export), "--public-key", str(key)).exit_code == 0
+
+
+def test_one_answer_receipt_or_head_is_verified_by_itself(tmp_path: Path) -> None:
+    ring = KeyRing(tmp_path / "keys")
+    answer = with_receipt(b'{"id": "q_a", "rows": []}', {"query_id": "q_a"}, ring)
+    found = receipt_of(answer)
+    assert found is not None
+    head = seal("head", {"type": HEAD_TYPE, "tree_size": 0}, ring)
+    key, other = tmp_path / "key.pem", tmp_path / "other.pem"
+    key.write_text(ring.public.pem)
+    other.write_text(KeyRing(tmp_path / "others").public.pem)
+    for name, text in (("answer", answer.decode()), ("receipt", found.sealed), ("head", head)):
+        file = tmp_path / f"{name}.json"
+        file.write_text(f"{text}\n")
+        sound = run("audit", "verify", str(file), "--public-key", str(key))
+        assert sound.exit_code == 0, sound.output
+        assert f"the {name} holds" in sound.stdout
+        assert run("audit", "verify", str(file), "--public-key", str(other)).exit_code == 1
+        file.write_text(text.replace("q_a", "q_b").replace('"tree_size":0', '"tree_size":1'))
+        assert run("audit", "verify", str(file), "--public-key", str(key)).exit_code == 1
+    (tmp_path / "unsigned.json").write_text('{"id": "q_a", "rows": []}')
+    refused = run("audit", "verify", str(tmp_path / "unsigned.json"), "--public-key", str(key))
+    assert "This is no signed answer" in refused.output
 
 
 def test_reports_are_written_to_files(data: Path) -> None:
