@@ -177,3 +177,12 @@ def test_nothing_is_in_an_empty_tree_and_everything_continues_it() -> None:
 def test_a_node_does_not_pass_for_a_leaf() -> None:
     left, right = leaf_hash(b"a"), leaf_hash(b"b")
     assert MerkleTree([b"a", b"b"]).root() != MerkleTree([left + right]).root()
+
+
+def test_a_proof_in_a_tree_does_not_pass_for_one_in_a_larger_tree() -> None:
+    """Size and root are signed together; a verifier that is given another size must notice by itself."""
+    tree = MerkleTree(LEAVES)
+    assert is_included(LEAVES[0], 0, 4, tree.path(0, 4), tree.root(4))
+    assert not is_included(LEAVES[0], 0, 8, tree.path(0, 4), tree.root(4))
+    assert is_consistent(1, 4, tree.root(1), tree.root(4), tree.consistency(1, 4))
+    assert not is_consistent(1, 8, tree.root(1), tree.root(4), tree.consistency(1, 4))
