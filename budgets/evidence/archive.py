@@ -101,8 +101,7 @@ def _read_one(file: BinaryIO, start: int, header: bytes) -> Stored:
     except (struct.error, UnicodeDecodeError) as error:
         raise ArchiveError(f"The header at byte {start:,} is not as it is written.") from error
     stored = Stored(name, size, fields[6], file.tell())
-    end = file.seek(0, 2)
-    if not _NAME.fullmatch(name) or size > end - stored.offset:
+    if not _NAME.fullmatch(name):
         raise ArchiveError(f"The header at byte {start:,} is not as it is written.")
     checksum = 0
     for chunk in content(file, stored):

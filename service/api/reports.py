@@ -51,7 +51,7 @@ def as_page(here: Here) -> Response:
     summary="The record for the Privacy Deployments Registry",
     response_class=Response,
     responses={
-        200: {"description": "The record", "content": {"application/yaml": {"schema": {"type": "string"}}}},
+        200: {"description": "The record", "content": {"application/yaml": {"schema": {"type": "object"}}}},
         **problems("not-found", "invalid-request"),
     },
 )
