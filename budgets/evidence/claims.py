@@ -49,7 +49,7 @@ class Claims:
                     continue
                 first_signed = seq if first_signed is None else min(seq, first_signed)
                 self.sealed.append(found.sealed)
-                for problem in self._contradictions(found.sealed, query_id, seq, kind, json.loads(payload)):
+                for problem in self._contradictions(found.sealed, query_id, kind, json.loads(payload)):
                     yield f"Receipt of {query_id}: {problem}"
             except ForgedError as error:
                 yield f"Receipt of {query_id}: {error}"
@@ -60,9 +60,7 @@ class Claims:
             if first_signed is not None and seq > first_signed:
                 yield f"Receipt of {query_id}: It is not signed, though receipts were signed by then."
 
-    def _contradictions(
-        self, text: str, query_id: str, seq: int, kind: str, taken_up: Mapping[str, Any]
-    ) -> Iterator[str]:
+    def _contradictions(self, text: str, query_id: str, kind: str, taken_up: Mapping[str, Any]) -> Iterator[str]:
         sealed = unseal(text, "receipt", RECEIPT_TYPE)
         receipt, described = sealed.content, taken_up["description"]
         place = receipt["ledger"]
@@ -78,14 +76,14 @@ class Claims:
             yield "Its rho is not what was charged."
         if _units(receipt["charged"]["delta"], 18) != taken_up["delta_atto"]:
             yield "Its delta is not what was charged."
-        yield from self._misplaced(place, query_id, seq, kind)
+        yield from self._misplaced(place, query_id, kind)
         yield from self._released(receipt, query_id)
 
-    def _misplaced(self, place: Mapping[str, Any], query_id: str, seq: int, kind: str) -> Iterator[str]:
+    def _misplaced(self, place: Mapping[str, Any], query_id: str, kind: str) -> Iterator[str]:
         if kind == "reused":
             query = "SELECT 1 FROM entries WHERE seq = ? AND hash = ?"
             found = self._loaded.execute(query, (place["seq"], place["hash"])).fetchone()
-            if place["entry"] != "head" or found is None or place["seq"] >= seq:
+            if place["entry"] != "head" or found is None:  # of no later entry the hash could have been known
                 yield "The entry before it is not the one that it names."
         elif place["entry"] != "begun" or (place["seq"], place["hash"]) != self._charged_at(query_id):
             yield "Its place in the ledger is not the entry that charged it."

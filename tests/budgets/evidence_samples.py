@@ -27,6 +27,7 @@ class Recorded:
         self.directory = directory
         self.keys = KeyRing(directory / "keys")
         self.ledger: SqlLedger = open_ledger(directory)
+        self.released: dict[str, Any] = {}  # what releases are stored with in place of what is right
 
     def claim(self, name: str, rho_nano: int, delta_atto: int = 0, **more: Any) -> Claim:
         described = {"dataset": "shop", "sql": SQL, "snapshot": SNAPSHOT, "plans": digest_of(more.pop("plan", name))}
@@ -39,7 +40,8 @@ class Recorded:
         table = f"the table of {name}".encode()
         body = self.body(claim, self.receipt(claim, claim.query_id, rho_nano, table), changes)
         release = StoredRelease(digest_of(name), SNAPSHOT, rho_nano, claim.query_id, "shop", table)
-        self.ledger.settle(claim.query_id, Outcome(claim.query_id, 201, body, "application/json"), (release,))
+        outcome = Outcome(claim.query_id, 201, body, "application/json")
+        self.ledger.settle(claim.query_id, outcome, (replace(release, **self.released),))
 
     def repeat(self, name: str, of: str, rho_nano: int, **changes: Any) -> None:
         claim = self.claim(name, 0, plan=of)

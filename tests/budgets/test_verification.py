@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from budgets.evidence.archive import Part, content, read_archive, write_archive
-from budgets.evidence.chain import Chain, sealed_head
+from budgets.evidence.chain import HEAD_TYPE, Chain, sealed_head
 from budgets.evidence.export import EXPORT_TYPE, MANIFEST
 from budgets.evidence.sealed import PublicKey, seal, unseal
 from budgets.evidence.signing import KeyRing
@@ -225,6 +225,71 @@ def test_a_release_that_a_receipt_tells_otherwise_is_found(tmp_path: Path, chang
     found = verify_export(recorded.export(tmp_path / "export.zip"), recorded.keys.public)
     recorded.close()
     assert words in problems(found)
+
+
+def test_a_receipt_whose_signature_is_of_something_else_is_found(tmp_path: Path) -> None:
+    recorded = Recorded(tmp_path)
+    open_accounts(recorded.ledger)
+    honest = recorded.body
+
+    def with_another_signature(*given: Any) -> bytes:
+        body = honest(*given)
+        value = json.loads(body)["signature"]["value"]
+        return body.replace(value.encode(), recorded.keys.sign(b"something else").value.encode())
+
+    recorded.body = with_another_signature  # type: ignore[assignment, method-assign]
+    recorded.answer("a", 300)
+    found = verify_export(recorded.export(tmp_path / "export.zip"), recorded.keys.public)
+    recorded.close()
+    assert "Receipt of q_a: The signature is not that of this key" in problems(found)
+
+
+def test_a_tree_head_with_another_root_is_found(recorded: Recorded, file: Path, tmp_path: Path) -> None:
+    files = files_of(file)
+    head = unseal(files["head.json"].decode().strip(), "head", HEAD_TYPE).content
+    wrong = seal("head", {**head, "root_hash": "0" * 64}, recorded.keys)
+    packed = pack(signed_again({**files, "head.json": f"{wrong}\n".encode()}, recorded.keys), tmp_path / "lie.zip")
+    assert "the tree head: The head of 17 entries was signed over other entries" in problems(
+        verify_export(packed, recorded.keys.public)
+    )
+
+
+@pytest.mark.parametrize(
+    ("stored", "words"),
+    [
+        ({"rho_nano": 299}, ["The rho of the release", "What it bought does not add up to what was charged"]),
+        ({"snapshot": "20250101T000000Z-0001"}, ["is of other data"]),
+        ({"dataset": "other"}, ["is of other data"]),
+        ({"table": b"another table"}, ["The table of the release"]),
+        ({"digest": "0" * 64}, ["is not stored"]),
+    ],
+)
+def test_a_release_that_is_stored_otherwise_than_its_receipt_says_is_found(
+    tmp_path: Path, stored: dict[str, Any], words: list[str]
+) -> None:
+    recorded = Recorded(tmp_path)
+    open_accounts(recorded.ledger)
+    recorded.released = stored
+    recorded.answer("a", 300)
+    found = problems(verify_export(recorded.export(tmp_path / "export.zip"), recorded.keys.public))
+    recorded.close()
+    assert [word for word in words if word not in found] == []
+
+
+def test_a_manifest_that_counts_other_rows_is_found(recorded: Recorded, file: Path, tmp_path: Path) -> None:
+    files = files_of(file)
+    manifest = unseal(files[MANIFEST].decode().strip(), "manifest", EXPORT_TYPE).content
+    tables = [{**table, "rows": table["rows"] + 1} for table in manifest["tables"]]
+    text = seal("manifest", {**manifest, "tables": tables}, recorded.keys)
+    packed = pack({**files, MANIFEST: f"{text}\n".encode()}, tmp_path / "lie.zip")
+    assert "The table entries has 17 rows in place of 18." in problems(verify_export(packed, recorded.keys.public))
+
+
+def test_a_receipt_that_is_left_out_is_found(recorded: Recorded, file: Path, tmp_path: Path) -> None:
+    files = files_of(file)
+    fewer = b"".join(files["receipts.jsonl"].splitlines(keepends=True)[:-1])
+    packed = pack(signed_again({**files, "receipts.jsonl": fewer}, recorded.keys), tmp_path / "lie.zip")
+    assert "does not hold the receipts of the answers" in problems(verify_export(packed, recorded.keys.public))
 
 
 def test_a_repeat_that_names_no_entry_before_it_is_found(tmp_path: Path) -> None:
