@@ -33,13 +33,14 @@ class Claims:
     def __init__(self, loaded: sqlite3.Connection, trust: Trust) -> None:
         self._loaded = loaded
         self._trust = trust
-        self.sealed: list[str] = []
+        self.signed = 0
         self.unsigned = 0
+        self.lines = hashlib.sha256()  # of all sealed receipts, one a line
 
     def problems(self) -> Iterator[str]:
-        """What does not hold, each with its query; fills `sealed` and counts answers without a signed receipt."""
+        """What does not hold, each with its query; counts receipts, and answers that have no signed one."""
         first_signed, unsigned = None, []
-        for query_id, status, body, seq, kind, payload in self._loaded.execute(_ANSWERS).fetchall():
+        for query_id, status, body, seq, kind, payload in self._loaded.execute(_ANSWERS):
             if status != _ANSWERED:
                 continue
             try:
@@ -48,7 +49,8 @@ class Claims:
                     unsigned.append((seq, query_id))
                     continue
                 first_signed = seq if first_signed is None else min(seq, first_signed)
-                self.sealed.append(found.sealed)
+                self.signed += 1
+                self.lines.update(f"{found.sealed}\n".encode())
                 for problem in self._contradictions(found.sealed, query_id, kind, json.loads(payload)):
                     yield f"Receipt of {query_id}: {problem}"
             except ForgedError as error:

@@ -114,10 +114,7 @@ class _Examined:
         for name, stored in self._stored.items():
             if name in listed:
                 check.checked += 1
-                digest = hashlib.sha256()
-                for chunk in content(self._file, stored):
-                    digest.update(chunk)
-                if listed[name] != (stored.size, digest.hexdigest()):
+                if listed[name] != (stored.size, self._sha256(stored)):
                     check.problems.append(f"The file {name} is not the one that was signed.")
         if check.problems:
             raise ArchiveError("Nothing further was checked.")
@@ -157,8 +154,8 @@ class _Examined:
         for problem in claims.problems():
             if len(check.problems) < PROBLEMS_SHOWN:
                 check.problems.append(problem)
-        check.checked = len(claims.sealed)
-        if claims.sealed != list(self._lines(export.RECEIPTS)):
+        check.checked = claims.signed
+        if claims.lines.hexdigest() != self._sha256(self._stored[export.RECEIPTS]):
             check.problems.append(f"{export.RECEIPTS} does not hold the receipts of the answers.")
         if claims.unsigned:
             self._check(
@@ -177,6 +174,12 @@ class _Examined:
                 check.problems += [f"Line {number}: {problem}" for problem in _contradictions(head, tree)]
             except (ForgedError, KeyError, TypeError) as error:
                 check.problems.append(f"Line {number}: {error}")
+
+    def _sha256(self, stored: Stored) -> str:
+        digest = hashlib.sha256()
+        for chunk in content(self._file, stored):
+            digest.update(chunk)
+        return digest.hexdigest()
 
     def _line(self, name: str) -> str:
         """The text of a file of one line."""
