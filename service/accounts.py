@@ -64,6 +64,11 @@ def plain(number: Fraction) -> str:
     return format(Decimal(number.numerator) / Decimal(number.denominator), "f")
 
 
+def plain_units(units: int, decimals: int) -> str:
+    """A whole number of units of 10**-decimals as plain text."""
+    return plain(Fraction(units, 10**decimals))
+
+
 def epsilon_text(loss: PrivacyLoss, conversion_delta: Fraction, rounding: str = ROUND_CEILING) -> str:
     """The epsilon of a loss at the conversion delta, to six places, rounded up unless told otherwise."""
     epsilon = epsilon_of_rho(Fraction(loss.rho_nano, _NANO), conversion_delta)

@@ -20,7 +20,9 @@ import pyarrow as pa
 import structlog
 
 from budgets.errors import BudgetExhaustedError, FrozenError, TooManyFailuresError, UnknownAccountError
-from budgets.ledger import Balance, Claim, Ledger, Outcome, StoredRelease
+from budgets.evidence.chain import ReadableLedger
+from budgets.evidence.signing import KeyRing
+from budgets.ledger import Balance, Claim, Outcome, StoredRelease
 from budgets.privacy_loss import PrivacyLoss
 from queries.answers import answer_columns, answer_rows
 from queries.chosen import reusing, told
@@ -52,6 +54,7 @@ from service.engines import Engines
 from service.notices import answered_notices, knowledge_of, quoted_notices
 from service.problems import MEDIA_TYPE, PROBLEM_TYPES, Problem
 from service.quotes import Offer, Quote, quote_of
+from service.receipts import Receipts, released_document
 from service.release_documents import release_document
 from service.remembered import Remembered
 from service.settings import Settings
@@ -146,8 +149,9 @@ class _Question:
 class Answering:
     """Quotes and answers over all datasets of a catalogue."""
 
-    def __init__(self, ledger: Ledger, catalogue: Catalogue, settings: Settings) -> None:
+    def __init__(self, ledger: ReadableLedger, catalogue: Catalogue, settings: Settings) -> None:
         self._ledger = ledger
+        self._receipts = Receipts(ledger, KeyRing(settings.keys_dir))
         self._catalogue = catalogue
         self._engines = Engines(settings)
         self._plans = Remembered[tuple[object, ...], QueryPlan](_REMEMBERED_PLANS)
@@ -235,14 +239,14 @@ class Answering:
 
     def _outcome(self, question: _Question, bought: Mapping[str, bytes]) -> Outcome:
         """The response: the rest of the statement over bought and stored tables."""
-        found = {}
+        streams = {}
         for node in question.plan.nodes:
             stored = question.stored.get(node.name)
-            found[node.name] = from_stream(stored.table if stored is not None else bought[node.aggregation.digest])
-        tables = statement_tables(question.plan.nodes, found)
+            streams[node.name] = stored.table if stored is not None else bought[node.aggregation.digest]
+        tables = statement_tables(question.plan.nodes, {name: from_stream(table) for name, table in streams.items()})
         try:
             finished = self._engines.of(question.snapshot).finish(question.plan.sql, tables)
-            return self._written(question, finished, found, biased_measures(tables))
+            return self._written(question, finished, streams, biased_measures(tables))
         except (PostprocessError, EngineUnavailableError) as error:
             return _unfinished(question, error)
         except (OverflowError, ValueError):
@@ -252,10 +256,11 @@ class Answering:
         self,
         question: _Question,
         table: pa.Table,
-        released: Mapping[str, pa.Table],
+        streams: Mapping[str, bytes],
         biased: frozenset[Biased],
     ) -> Outcome:
         outputs, bands = question.plan.columns, question.snapshot.policy.reliability.bands
+        released = {name: from_stream(stream) for name, stream in streams.items()}
         body = {
             "id": question.id,
             "status": "done",
@@ -264,11 +269,10 @@ class Answering:
             "columns": answer_columns(outputs, table, biased),
             "rows": answer_rows(outputs, table, bands),
             "notices": _notices(question, released),
-            "receipt": self._receipt(question, released),
         }
-        return Outcome(
-            question.id, 201, json.dumps(body, ensure_ascii=False, allow_nan=False).encode(), "application/json"
-        )
+        answer = json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+        signed = self._receipts.attach(answer, self._receipt(question, released, streams))
+        return Outcome(question.id, 201, signed, "application/json")
 
     def _question(self, person: Person, request: QueryRequest) -> _Question:
         snapshot = self._snapshot(request.dataset)
@@ -369,7 +373,10 @@ class Answering:
             "delta": plain(conversion_delta + Fraction(cap.delta_atto, 10**18)),
         }
 
-    def _receipt(self, question: _Question, tables: Mapping[str, pa.Table]) -> dict[str, object]:
+    def _receipt(
+        self, question: _Question, tables: Mapping[str, pa.Table], streams: Mapping[str, bytes]
+    ) -> dict[str, object]:
+        shown = zip(question.plan.nodes, _node_documents(question, tables), strict=True)
         return {
             "query_id": question.id,
             "dataset": question.snapshot.dataset,
@@ -377,7 +384,18 @@ class Answering:
             "account": _account(question),
             "issued_at": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
             "sql": question.request.sql,
-            "releases": _node_documents(question, tables),
+            "purpose": question.request.purpose,
+            "ledger": self._receipts.place(question.id, is_charged=bool(question.missing)),
+            "releases": [
+                released_document(
+                    node,
+                    document,
+                    question.schema,
+                    streams[node.name],
+                    self._receipts.origin(question.stored.get(node.name), question.id, node.loss),
+                )
+                for node, document in shown
+            ],
             "charged": self._loss_document(question.snapshot, question.loss),
             "guarantee": self._guarantee(question.snapshot),
             "software": _SOFTWARE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -17,12 +18,15 @@ from starlette.middleware import Middleware
 from starlette.routing import Match
 
 from budgets.errors import BudgetError, LedgerUnavailableError
-from budgets.ledger import Ledger, Outcome
+from budgets.evidence.chain import Chain, ReadableLedger
+from budgets.evidence.signing import KeyRing
+from budgets.ledger import Outcome
 from budgets.sql_ledger import SqlLedger
 from queries.errors import QueryError
 from service.accounts import open_accounts
+from service.anchoring import Anchoring
 from service.answering import Answering
-from service.api import accuracy, audit, budgets, datasets, keys, me, operations, pages, queries
+from service.api import accuracy, audit, budgets, datasets, keys, me, operations, pages, queries, reports
 from service.api_document import api_document
 from service.api_keys import ApiKeys, open_pepper
 from service.auth import Authentication
@@ -38,6 +42,7 @@ from service.simulation.simulations import Simulations
 from service.validation import invalid_request
 
 _log = structlog.stdlib.get_logger("kvitto")
+_EXPORTS_IN_FLIGHT = 2  # each of them reads the whole ledger
 _SLUGS = {
     400: "bad-request",
     404: "not-found",
@@ -51,7 +56,7 @@ def create_app(
     settings: Settings,
     *,
     answering: Answers | None = None,
-    ledger: Ledger | None = None,
+    ledger: ReadableLedger | None = None,
     catalogue: Catalogue | None = None,
     api_keys: ApiKeys | None = None,
     simulations: Rehearsals | None = None,
@@ -59,6 +64,7 @@ def create_app(
     """The service, ready to be served. What is not given is opened as the settings say; the app closes all of it."""
     opened_ledger = ledger or open_ledger(settings)
     opened_catalogue = catalogue or VaultCatalogue(settings.vault_root)
+    signing, chain, metrics = KeyRing(settings.keys_dir), Chain(opened_ledger), Metrics()
     context = Context(
         settings=settings,
         answers=answering or open_answering(settings, opened_ledger, opened_catalogue),
@@ -66,10 +72,14 @@ def create_app(
         ledger=opened_ledger,
         catalogue=opened_catalogue,
         keys=api_keys or open_api_keys(settings),
-        metrics=Metrics(),
+        signing=signing,
+        chain=chain,
+        anchoring=open_anchoring(settings, opened_ledger, chain, signing, metrics),
+        metrics=metrics,
         query_slots=anyio.CapacityLimiter(settings.queries_in_flight),
         person_slots=PersonSlots(settings.queries_in_flight, settings.requests_in_flight),
         simulation_slots=anyio.CapacityLimiter(settings.simulations_in_flight),
+        export_slots=threading.BoundedSemaphore(_EXPORTS_IN_FLIGHT),
     )
     app = FastAPI(
         title="Kvitto",
@@ -88,7 +98,9 @@ def create_app(
         ],
     )
     app.state.context = context
-    routers = [module.router for module in (queries, datasets, accuracy, budgets, me, keys, audit, operations, pages)]
+    routers = [
+        module.router for module in (queries, datasets, accuracy, budgets, me, keys, audit, reports, operations, pages)
+    ]
     app.state.routes = [route for router in routers for route in router.routes]
     for router in routers:
         app.include_router(router)
@@ -112,7 +124,16 @@ def open_ledger(settings: Settings) -> SqlLedger:
     return SqlLedger(settings.ledger_url, anchor=settings.anchor_file, lost=_lost)
 
 
-def open_answering(settings: Settings, ledger: Ledger, catalogue: Catalogue) -> Answering:
+def open_anchoring(
+    settings: Settings, ledger: ReadableLedger, chain: Chain, signing: KeyRing, metrics: Metrics
+) -> Anchoring | None:
+    """What sends tree heads elsewhere, if the settings say where."""
+    if not settings.anchor_url:
+        return None
+    return Anchoring(settings.anchor_url, settings.anchor_seconds, ledger, chain, signing, metrics)
+
+
+def open_answering(settings: Settings, ledger: ReadableLedger, catalogue: Catalogue) -> Answering:
     """The real answering: workers over the vault."""
     return Answering(ledger, catalogue, settings)
 
@@ -133,6 +154,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_recover_forever, context)
+            if context.anchoring is not None:
+                tasks.start_soon(context.anchoring.run)
             yield
             tasks.cancel_scope.cancel()
     finally:

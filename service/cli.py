@@ -1,4 +1,4 @@
-"""The command line: `kvitto serve | load | synth | policy | accuracy | query | quote | budget | keys | audit`."""
+"""The command line: `kvitto serve | load | synth | policy | accuracy | query | quote | budget | keys | audit | …`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from service.commands.ask import budget_app, query_command, quote_command
 from service.commands.audit import audit_app
 from service.commands.data import load_command, policy_app, synth_command
 from service.commands.keys import keys_app
+from service.commands.report import report_app
 from service.commands.serve import serve_command
 
 app = typer.Typer(
@@ -27,3 +28,4 @@ app.add_typer(policy_app, name="policy")
 app.add_typer(budget_app, name="budget")
 app.add_typer(keys_app, name="keys")
 app.add_typer(audit_app, name="audit")
+app.add_typer(report_app, name="report")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import anyio
 from fastapi import Request
 
-from budgets.ledger import Ledger
+from budgets.evidence.chain import Chain, ReadableLedger
+from budgets.evidence.signing import KeyRing
+from service.anchoring import Anchoring
 from service.answering import Answered, Person, QueryRequest
 from service.api_keys import ApiKeys
 from service.catalogue import Catalogue
@@ -45,13 +48,17 @@ class Context:
     settings: Settings
     answers: Answers
     simulations: Rehearsals
-    ledger: Ledger
+    ledger: ReadableLedger
     catalogue: Catalogue
     keys: ApiKeys
+    signing: KeyRing
+    chain: Chain
+    anchoring: Anchoring | None
     metrics: Metrics
     query_slots: anyio.CapacityLimiter
     person_slots: PersonSlots
     simulation_slots: anyio.CapacityLimiter
+    export_slots: threading.BoundedSemaphore
 
 
 async def context_of(request: Request) -> Context:

@@ -95,7 +95,7 @@ class _Sent:
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
             for name, value in SECURITY_HEADERS.items():
-                headers[name] = value
+                headers.setdefault(name, value)
             headers["X-Request-Id"] = self._request_id
             headers.setdefault("Cache-Control", "no-store")
         elif self._without_body:

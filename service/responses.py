@@ -94,8 +94,16 @@ class Notice(Body):
     )
 
 
+class DocumentSignature(Body):
+    """An Ed25519 signature in base64 over the canonical JSON of the document beside it, and the id of its key."""
+
+    algorithm: Literal["Ed25519"]
+    key: str
+    value: str
+
+
 class Answer(Body):
-    """An answer: noised rows, what they cost, and the receipt."""
+    """An answer: noised rows, what they cost, and the receipt with its signature."""
 
     id: str
     status: Literal["done"]
@@ -105,6 +113,14 @@ class Answer(Body):
     rows: list[dict[str, Any]]
     notices: list[Notice] = Field(default=[], description="Bounds that the answer shows not to fit, or that may not.")
     receipt: dict[str, Any]
+    signature: DocumentSignature | None = Field(default=None, description="Of the receipt; older answers have none.")
+
+
+class SealedReceipt(Body):
+    """A receipt with its signature."""
+
+    receipt: dict[str, Any]
+    signature: DocumentSignature | None
 
 
 class QuerySummary(Body):
@@ -253,10 +269,76 @@ class LedgerHead(Body):
     hash: str
 
 
+class TreeHead(Body):
+    """How many entries a ledger has, and the root of the Merkle tree over their hashes (RFC 9162, section 2.1)."""
+
+    type: Literal["kvitto-tree-head-1"]
+    tree_size: int
+    root_hash: str
+    ledger_head: str = Field(description="The hash of the last of these entries.")
+    timestamp: str
+
+
+class SealedHead(Body):
+    """A tree head with its signature."""
+
+    head: TreeHead
+    signature: DocumentSignature
+
+
+class ChargeProof(Body):
+    """That an entry is in the ledger: the hashes beside the way from its leaf up to the root of the tree head."""
+
+    seq: int
+    hash: str
+    leaf_index: int
+    leaf_hash: str = Field(description="SHA-256 of a zero byte and the 32 bytes of `hash`.")
+    audit_path: list[str]
+    tree_head: SealedHead
+
+
+class Proof(ChargeProof):
+    """The same with the entry itself."""
+
+    entry: LedgerEntry
+
+
+class Consistency(Body):
+    """That the later tree continues the earlier one: hashes that lead from one root to the other."""
+
+    first: int
+    second: int
+    proof: list[str]
+    tree_head: SealedHead = Field(description="Of the second.")
+
+
+class AuditKey(Body):
+    """The public key of signatures; `key` is the start of the SHA-256 of its 32 bytes."""
+
+    key: str
+    algorithm: Literal["Ed25519"]
+    public_key: str = Field(description="The 32 bytes in base64.")
+    pem: str
+    keys: list[dict[str, Any]] = Field(description="All keys, oldest first, and up to which entry each was in use.")
+
+
 class Status(Body):
     """What a probe says."""
 
     status: Literal["ok"]
+
+
+class AnchorLag(Body):
+    """How many entries no tree head that was taken elsewhere covers, and for how long there have been such."""
+
+    entries: int
+    seconds: int
+
+
+class Readiness(Status):
+    """That queries can be answered; `anchor` is null where no tree heads are sent elsewhere."""
+
+    anchor: AnchorLag | None
 
 
 def problems(*slugs: str) -> dict[int | str, dict[str, Any]]:

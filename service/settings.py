@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _UNSET = Path()
@@ -31,6 +32,27 @@ class Settings(BaseSettings):
     anchor_file: Path = Field(
         default=_UNSET,
         description="File that holds the newest ledger head outside the database. Default: `<keys>/anchor.json`.",
+    )
+    anchor_url: str = Field(
+        default="",
+        description="Address to which signed tree heads are posted, in the background; https, or http on this machine.",
+    )
+    anchor_seconds: float = Field(
+        default=10.0, gt=0, le=86_400, description="Time between two tree heads that are posted."
+    )
+    publisher_name: str = Field(
+        default="", max_length=200, description="Who publishes, as reports and the registry entry name it."
+    )
+    publisher_type: Literal["Government", "Industry", "Nonprofit"] = Field(
+        default="Industry", description="What the publisher is, in the words of the deployments registry."
+    )
+    publisher_region: str = Field(
+        default="", max_length=200, description="The region that the data describe, or whose law applies."
+    )
+    publisher_contact: str = Field(
+        default="",
+        max_length=500,
+        description="Where customers ask, and opt out: an address or a page, as reports tell it.",
     )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")
@@ -80,6 +102,16 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
     log_format: Literal["json", "console"] = Field(default="json", description="One JSON object a line, or text.")
+
+    @field_validator("anchor_url")
+    @classmethod
+    def _leads_out_safely(cls, value: str) -> str:
+        if value:
+            parts = urlsplit(value)
+            is_here = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+            if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and is_here)):
+                raise ValueError("must be an https address, or http on this machine")
+        return value
 
     @model_validator(mode="after")
     def _derive_places(self) -> Self:

@@ -13,12 +13,52 @@ _DIGEST: Final = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a
 
 QUERY: Final[dict[str, Any]] = {"dataset": "journey", "sql": _SQL, "epsilon": "0.1"}
 RECEIPT: Final[dict[str, Any]] = {
-    "query": "q_01kaqv9d3m2w8xk4",
-    "dataset": "journey",
-    "snapshot": "20261123T081500Z-5f2c",
     "account": "journey/person/analyst",
+    "answer_sha256": _DIGEST,
     "charged": {"epsilon": "0.1", "delta": "0", "rho": "0.000173228"},
+    "dataset": "journey",
+    "guarantee": {"unit": "household", "neighbours": "add-or-remove-one", "epsilon": "10", "delta": "0.000001"},
+    "issued_at": "2026-11-23T08:21:07.123456Z",
+    "ledger": {"entry": "begun", "seq": 11, "hash": _DIGEST},
+    "purpose": None,
+    "query_id": "q_01kaqv9d3m2w8xk4",
+    "releases": [
+        {
+            "digest": _DIGEST,
+            "stored": False,
+            "reads": ["products", "purchases"],
+            "keys": "public",
+            "key_sources": ["values of department in the public table products"],
+            "groups": 32,
+            "mechanism": "discrete Gaussian on L2-clipped sums",
+            "noise": {
+                "distribution": "discrete Gaussian",
+                "scales": ["3263323648.1"],
+                "unit": "smallest unit / 65536",
+            },
+            "rho": "0.000173228",
+            "delta": "0",
+            "measures": [
+                {
+                    "kind": "sum",
+                    "columns": ["spend"],
+                    "l2_bound": "926.819",
+                    "standard_error": 497947.3,
+                    "largest_standard_error": 497947.3,
+                    "interval_half_width": 975958.8,
+                }
+            ],
+            "released_by": {"query_id": "q_01kaqv9d3m2w8xk4", "rho": "0.000173228", "seq": 11, "hash": _DIGEST},
+            "table_sha256": _DIGEST,
+        }
+    ],
+    "snapshot": "20261123T081500Z-5f2c",
+    "software": {"kvitto": "0.1.0", "opendp": "0.16.0", "duckdb": "1.5.5"},
+    "sql": _SQL,
+    "type": "kvitto-receipt-1",
 }
+_SIGNATURE: Final = {"algorithm": "Ed25519", "key": "56475aa75463474c", "value": "A" * 86 + "=="}
+SEALED_RECEIPT: Final[dict[str, Any]] = {"receipt": RECEIPT, "signature": _SIGNATURE}
 ANSWER: Final[dict[str, Any]] = {
     "id": "q_01kaqv9d3m2w8xk4",
     "status": "done",
@@ -50,6 +90,7 @@ ANSWER: Final[dict[str, Any]] = {
     ],
     "notices": [],
     "receipt": RECEIPT,
+    "signature": _SIGNATURE,
 }
 NOTICE: Final[dict[str, Any]] = {
     "code": "bound-too-high",
@@ -269,6 +310,85 @@ ENTRIES: Final[dict[str, Any]] = {
         }
     ],
     "next": None,
+}
+_PRIVACY: Final = {"epsilon": "10", "delta": "0.0000002", "rho": "1.519040221"}
+TRANSPARENCY: Final[dict[str, Any]] = {
+    "title": "What is asked about our customers, and what is told",
+    "made_at": "2026-11-23T08:21:07Z",
+    "publisher": {"name": "The Shop", "region": "Sweden", "contact": "privacy@shop.example"},
+    "datasets": [
+        {
+            "dataset": "journey",
+            "title": "Complete Journey: purchases of 2,469 households",
+            "description": None,
+            "unit": "household",
+            "recorded": [{"table": "purchases", "columns": ["household_id", "product_id", "day", "amount"]}],
+            "public_tables": ["products"],
+            "public_rows": None,
+            "persons": 2,
+            "spent": {"loss": _COST, "right_percent": "50.4"},
+            "cap": {"loss": _PRIVACY, "right_percent": "80.9"},
+            "spent_percent": "0.1",
+            "released": {
+                "questions": 1,
+                "free_repeats": 0,
+                "first_day": "2026-11-23",
+                "last_day": "2026-11-23",
+                "by_purpose": [{"purpose": None, "questions": 1}],
+            },
+            "changes": [
+                {
+                    "day": "2026-11-23",
+                    "what": "Budget of everybody together opened: now ε = 10",
+                    "reason": "declared in the policy",
+                }
+            ],
+            "sensitive": [{"label": "Alcohol", "rule": "left out of every answer"}],
+            "retention": "Rows whose purchases.day lies more than 1,000 days before the load are left out whenever the "
+            "data are loaded, and so are customers who have no other row.",
+            "opting_out": "Ask privacy@shop.example.",
+        }
+    ],
+    "not_told": ["How many questions were refused: a refusal leaves no record, and depends on the question alone."],
+    "evidence": {"entries": 12, "root_hash": _DIGEST, "ledger_head": _DIGEST, "key": "56475aa75463474c"},
+}
+READINESS: Final[dict[str, Any]] = {"status": "ok", "anchor": {"entries": 0, "seconds": 0}}
+_ENTRY: Final = ENTRIES["items"][0]
+TREE_HEAD: Final[dict[str, Any]] = {
+    "head": {
+        "ledger_head": _DIGEST,
+        "root_hash": _DIGEST,
+        "timestamp": "2026-11-23T08:21:09.123456Z",
+        "tree_size": 12,
+        "type": "kvitto-tree-head-1",
+    },
+    "signature": _SIGNATURE,
+}
+CHARGE_PROOF: Final[dict[str, Any]] = {
+    "seq": 12,
+    "hash": _DIGEST,
+    "leaf_index": 11,
+    "leaf_hash": _DIGEST,
+    "audit_path": [_DIGEST, _DIGEST],
+    "tree_head": TREE_HEAD,
+}
+PROOF: Final[dict[str, Any]] = {**CHARGE_PROOF, "entry": _ENTRY}
+CONSISTENCY: Final[dict[str, Any]] = {"first": 8, "second": 12, "proof": [_DIGEST], "tree_head": TREE_HEAD}
+_PUBLIC_KEY: Final = "O2onvM62pC1imaM6q7Oe2o2hfDfHvKNpw6fVdwNrTig="
+AUDIT_KEY: Final[dict[str, Any]] = {
+    "key": "56475aa75463474c",
+    "algorithm": "Ed25519",
+    "public_key": _PUBLIC_KEY,
+    "pem": "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA…\n-----END PUBLIC KEY-----\n",
+    "keys": [
+        {
+            "key": "56475aa75463474c",
+            "public_key": _PUBLIC_KEY,
+            "made_at": "2026-11-23T08:00:00.123456Z",
+            "until_seq": None,
+            "endorsement": None,
+        }
+    ],
 }
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Response
 
 from service.api import examples
 from service.context import Context, context_of
-from service.responses import Status, problems
+from service.responses import Readiness, Status, problems
 
 router = APIRouter(tags=["operations"])
 Here = Annotated[Context, Depends(context_of)]
@@ -29,13 +29,14 @@ async def livez() -> dict[str, str]:
 @router.get(
     "/readyz",
     summary="Can queries be answered",
-    response_model=Status,
-    responses={200: {"content": examples.content({"status": "ok"})}, **problems("ledger-unavailable")},
+    response_model=Readiness,
+    responses={200: {"content": examples.content(examples.READINESS)}, **problems("ledger-unavailable")},
 )
-def readyz(here: Here) -> dict[str, str]:
-    """Answers 200 when the ledger can be read, 503 otherwise."""
+def readyz(here: Here) -> dict[str, object]:
+    """Answers 200 when the ledger can be read, 503 otherwise; `anchor` tells how far behind the kept heads are."""
     here.ledger.head()
-    return {"status": "ok"}
+    lag = None if here.anchoring is None else here.anchoring.lag()
+    return {"status": "ok", "anchor": None if lag is None else {"entries": lag.entries, "seconds": round(lag.seconds)}}
 
 
 @router.get(

@@ -10,17 +10,20 @@ import anyio.to_thread
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 
+from budgets.evidence.chain import charged_at
+from budgets.evidence.receipts import receipt_of
 from budgets.ledger import Outcome, QueryRecord
 from service import formats
 from service.answering import REFUSALS, Person, QueryRequest
 from service.api import examples
+from service.api.audit import proof_document
 from service.auth import allow
 from service.context import Context, context_of
 from service.problems import ProblemError
 from service.query_record import record_document
 from service.quotes import Quote
 from service.request_body import body_of
-from service.responses import Answer, HistoryPage, QuerySummary, problems
+from service.responses import Answer, ChargeProof, HistoryPage, QuerySummary, SealedReceipt, problems
 from service.schemas import QueryBody
 from service.time_grid import on_time_grid
 
@@ -155,19 +158,42 @@ def result(query_id: str, fmt: str, person: Asking, here: Here) -> Response:
 
 @router.get(
     "/{query_id}/receipt",
-    summary="The receipt of a release",
-    response_class=JSONResponse,
+    summary="The signed receipt of an answer",
+    response_model=SealedReceipt,
     responses={
-        200: {"content": examples.content(examples.RECEIPT)},
+        200: {"content": examples.content(examples.SEALED_RECEIPT)},
         **problems("unauthenticated", "role", "not-found"),
     },
 )
 def receipt(query_id: str, person: ReadingReceipts, here: Here) -> Response:
-    """The record of what was released and what it cost: for the one who asked, and for auditors."""
+    """What was released and what it cost, for the one who asked, and for auditors: the bytes that were signed.
+
+    `signature` is over the bytes of `receipt` as they are sent; null for answers from before receipts were signed.
+    """
     outcome = _outcome(here, _visible(here, person, query_id))
     if outcome.status != _CREATED:
         raise ProblemError("not-found")
-    return JSONResponse(json.loads(outcome.body)["receipt"])
+    found = receipt_of(outcome.body)
+    if found is None:
+        return JSONResponse({"receipt": json.loads(outcome.body)["receipt"], "signature": None})
+    return Response(found.sealed, media_type="application/json")
+
+
+@router.get(
+    "/{query_id}/proof",
+    summary="The proof that a charge is in the ledger",
+    response_model=ChargeProof,
+    responses={
+        200: {"content": examples.content(examples.CHARGE_PROOF)},
+        **problems("unauthenticated", "role", "not-found"),
+    },
+)
+def proof(query_id: str, person: ReadingReceipts, here: Here) -> dict[str, object]:
+    """The place that the receipt names (`ledger.seq`, `ledger.hash`), proven by a path to a signed tree head."""
+    charge = charged_at(here.ledger, _visible(here, person, query_id).query_id)
+    if charge is None:
+        raise ProblemError("not-found")
+    return proof_document(here, charge.seq)
 
 
 def _require_dataset(here: Context, dataset: str) -> None:

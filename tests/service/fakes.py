@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from itertools import count
 
-from budgets.ledger import Claim, Ledger, Outcome
+from budgets.evidence.chain import ReadableLedger, charged_at
+from budgets.evidence.receipts import with_receipt
+from budgets.evidence.signing import KeyRing
+from budgets.ledger import Claim, Outcome, StoredRelease, sha256_hex
 from budgets.privacy_loss import ZERO, PrivacyLoss, rho_of_epsilon
 from queries.errors import QueryNotPrivateError
 from queries.policy import Policy, load_policy
-from service.accounts import person_account_id
+from service.accounts import person_account_id, plain
 from service.answering import Answered, Person, QueryRequest
 from service.api import examples
 from service.quotes import Quote
@@ -43,6 +46,9 @@ bounds:
   - {measure: rows, l2: "500"}
 """
 
+SNAPSHOT = "20261123T080000Z-0001"
+PLAN = "ab" * 32
+TABLE = b"a released table"
 COLUMNS = [
     {"name": "department", "type": "VARCHAR", "role": "dimension", "confidence": None, "of": None},
     {"name": "lines", "type": "BIGINT", "role": "estimate", "confidence": None, "of": None},
@@ -60,7 +66,7 @@ class FakeSnapshot:
     """A snapshot without files."""
 
     policy: Policy
-    id: str = "20261123T080000Z-0001"
+    id: str = SNAPSHOT
     created: str = "2026-11-23T08:00:00Z"
 
     @property
@@ -86,8 +92,9 @@ class FakeCatalogue:
 class FakeAnswering:
     """Charges the real ledger as the real one does, and answers with fixed rows; `work` runs where rows are read."""
 
-    def __init__(self, ledger: Ledger, catalogue: FakeCatalogue) -> None:
+    def __init__(self, ledger: ReadableLedger, catalogue: FakeCatalogue, keys: KeyRing | None = None) -> None:
         self._ledger = ledger
+        self._keys = keys
         self._catalogue = catalogue
         self._numbers = count(1)
         self.work: Callable[[], None] = lambda: None
@@ -119,11 +126,16 @@ class FakeAnswering:
             idempotency_key=idempotency_key,
             request_digest=request_digest,
             query_id=query_id,
-            description={"dataset": request.dataset, "sql": request.sql, "snapshot": "20261123T080000Z-0001"},
+            description={
+                "dataset": request.dataset,
+                "sql": request.sql,
+                "snapshot": SNAPSHOT,
+                "plans": "" if is_repeat else PLAN,
+            },
             lease_seconds=60,
         )
-        outcome = Outcome(query_id, 201, self._body(query_id, loss), "application/json")
         if is_repeat:
+            outcome = Outcome(query_id, 201, self._body(claim), "application/json")
             self._ledger.record_reuse(claim, outcome)
             return Answered(outcome, touched_private_rows=False)
         reservation = self._ledger.reserve(claim)
@@ -133,7 +145,9 @@ class FakeAnswering:
             failed = Outcome(query_id, self.fails_with.status, self.fails_with.body, self.fails_with.media_type)
             self._ledger.fail(reservation.id, failed)
             return Answered(failed, touched_private_rows=True)
-        self._ledger.settle(reservation.id, outcome, ())
+        outcome = Outcome(query_id, 201, self._body(claim), "application/json")
+        release = StoredRelease(PLAN, SNAPSHOT, loss.rho_nano, query_id, request.dataset, TABLE)
+        self._ledger.settle(reservation.id, outcome, (release,))
         return Answered(outcome, touched_private_rows=True)
 
     def close(self) -> None:
@@ -153,12 +167,35 @@ class FakeAnswering:
         rho = request.rho or rho_of_epsilon(request.epsilon or Fraction(1, 10), budget.conversion_delta)
         return PrivacyLoss.from_exact(rho, Fraction(0))
 
-    def _body(self, query_id: str, loss: PrivacyLoss) -> bytes:
-        cost = self._cost(loss, None)
+    def _body(self, claim: Claim) -> bytes:
+        cost = self._cost(claim.loss, None)
         guarantee = {"unit": "household", "neighbours": "add-or-remove-one", "epsilon": "0.1", "delta": "0.0000008"}
-        receipt: Mapping[str, object] = {"query": query_id, "charged": cost}
-        answer = {"id": query_id, "status": "done", "cost": cost, "guarantee": guarantee, "columns": COLUMNS}
-        return json.dumps({**answer, "rows": ROWS, "notices": [examples.NOTICE], "receipt": receipt}).encode()
+        answer = {"id": claim.query_id, "status": "done", "cost": cost, "guarantee": guarantee, "columns": COLUMNS}
+        answer |= {"rows": ROWS, "notices": [examples.NOTICE]}
+        receipt = {"query_id": claim.query_id, "charged": cost}
+        if self._keys is None:
+            return json.dumps({**answer, "receipt": receipt}).encode()
+        return with_receipt(json.dumps(answer).encode(), {**receipt, **self._facts(claim)}, self._keys)
+
+    def _facts(self, claim: Claim) -> dict[str, object]:
+        described, charge = claim.description, charged_at(self._ledger, claim.query_id)
+        place = asdict(charge or self._ledger.head())
+        rho = plain(Fraction(claim.loss.rho_nano, 10**9))
+        release = {
+            "digest": PLAN,
+            "stored": False,
+            "table_sha256": sha256_hex(TABLE),
+            "released_by": {"query_id": claim.query_id, "rho": rho, **place},
+        }
+        return {
+            "dataset": described["dataset"],
+            "snapshot": described["snapshot"],
+            "sql": described["sql"],
+            "account": claim.account_id,
+            "charged": {"epsilon": "0.1", "delta": "0", "rho": rho},
+            "ledger": {"entry": "head" if charge is None else "begun", **place},
+            "releases": [] if charge is None else [release],
+        }
 
     def _cost(self, loss: PrivacyLoss, reused_from: str | None) -> dict[str, object]:
         return {"epsilon": "0.1", "delta": "0", "rho": str(loss.rho_nano), "reused_from": reused_from}

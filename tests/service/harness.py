@@ -13,7 +13,8 @@ import httpx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from fastapi import FastAPI
 
-from budgets.ledger import Ledger
+from budgets.evidence.chain import ReadableLedger
+from budgets.evidence.signing import KeyRing
 from service.app import create_app, open_api_keys, open_ledger
 from service.auth import ROLES
 from service.settings import Settings
@@ -27,7 +28,7 @@ class Harness:
     """The app with its parts, and one key a role; "other" is a second analyst."""
 
     app: FastAPI
-    ledger: Ledger
+    ledger: ReadableLedger
     catalogue: FakeCatalogue
     answering: FakeAnswering
     simulations: FakeSimulations
@@ -62,7 +63,7 @@ class Harness:
 def open_harness(settings: Settings, logs: io.StringIO) -> Iterator[Harness]:
     """A started app; it is stopped as a server would stop it."""
     ledger, catalogue, keys = open_ledger(settings), FakeCatalogue(), open_api_keys(settings)
-    answering, simulations = FakeAnswering(ledger, catalogue), FakeSimulations()
+    answering, simulations = FakeAnswering(ledger, catalogue, KeyRing(settings.keys_dir)), FakeSimulations()
     texts = {role: keys.create(role, role)[1] for role in ROLES} | {"other": keys.create("other", "analyst")[1]}
     app = create_app(
         settings, answering=answering, ledger=ledger, catalogue=catalogue, api_keys=keys, simulations=simulations

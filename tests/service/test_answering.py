@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 
 from budgets.errors import BudgetExhaustedError, TooManyFailuresError
+from budgets.evidence.export import export
+from budgets.evidence.signing import KeyRing
+from budgets.evidence.verification import verify_export
 from budgets.ledger import Claim, Ledger, Outcome, Reservation, StoredRelease
 from queries.errors import PostprocessError, PriceError, QueryNotPrivateError, ReleaseFailedError
 from queries.rows import BESIDE
@@ -514,3 +517,29 @@ def test_a_policy_may_want_bounds_to_be_chosen_anew(tmp_path: Path) -> None:
     finally:
         world.answering.close()
         world.ledger.close()
+
+
+def test_a_receipt_names_plan_noise_place_and_tables_and_a_stranger_verifies_all_of_it(
+    world: World, tmp_path: Path
+) -> None:
+    first = document(world.answer(f"{BY_DEPARTMENT} HAVING n <> 1", reuse="never"))
+    again = document(world.answer(f"{BY_DEPARTMENT} HAVING n <> 2"))
+    total = "SELECT COUNT(*) AS m FROM lines WHERE pieces = 3"
+    mixed = document(world.answer(f"SELECT n, m FROM ({BY_DEPARTMENT}) CROSS JOIN ({total})"))
+    (release,) = first["receipt"]["releases"]
+    assert release["reads"] == ["lines", "products"]
+    assert release["key_sources"] == ["values of department in the public table products"]
+    assert release["noise"]["distribution"] == "discrete Gaussian"
+    assert [float(scale) > 1 for scale in release["noise"]["scales"]] == [True]
+    assert first["receipt"]["ledger"]["entry"] == "begun"
+    assert release["released_by"]["query_id"] == first["id"]
+    (reused,) = again["receipt"]["releases"]
+    assert again["receipt"]["ledger"]["entry"] == "head"
+    assert (reused["stored"], reused["table_sha256"]) == (True, release["table_sha256"])
+    assert {release["stored"] for release in mixed["receipt"]["releases"]} == {True, False}
+    keys = KeyRing(world.settings.keys_dir)
+    path = tmp_path / "export.zip"
+    path.write_bytes(b"".join(export(world.ledger, keys).chunks()))
+    found = verify_export(path, keys.public)
+    assert [problem for check in found.checks for problem in check.problems] == []
+    assert found.is_sound

@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 
 from budgets.errors import LedgerUnavailableError
+from budgets.evidence.merkle import is_included
+from budgets.evidence.receipts import RECEIPT_TYPE
+from budgets.evidence.sealed import PublicKey, unseal
 from budgets.ledger import Outcome
 from queries.errors import EngineUnavailableError, PostprocessError, PriceError, SqlSyntaxError
 from queries.targets import Target
@@ -266,7 +269,40 @@ def test_the_stored_answer_is_the_one_that_was_sent(harness: Harness) -> None:
 def test_a_receipt_is_for_its_owner_and_for_auditors(harness: Harness) -> None:
     answer = harness.ask().json()
     for role in ("analyst", "auditor"):
-        assert harness.send("GET", f"/v1/queries/{answer['id']}/receipt", role).json() == answer["receipt"]
+        found = harness.send("GET", f"/v1/queries/{answer['id']}/receipt", role)
+        assert found.json() == {"receipt": answer["receipt"], "signature": answer["signature"]}
+    harness.problem(harness.send("GET", f"/v1/queries/{answer['id']}/receipt", "other"), "not-found")
+
+
+def test_a_receipt_is_sent_as_the_bytes_that_were_signed(harness: Harness) -> None:
+    answer = harness.ask().json()
+    key = PublicKey.parse(harness.send("GET", "/v1/audit/key").text)
+    sent = harness.send("GET", f"/v1/queries/{answer['id']}/receipt").text
+    sealed = unseal(sent, "receipt", RECEIPT_TYPE)
+    sealed.require(key)
+    assert sealed.signed.decode() in sent
+    assert sealed.content["query_id"] == answer["id"]
+
+
+def test_the_receipt_of_an_older_answer_has_no_signature(harness: Harness) -> None:
+    harness.answering._keys = None
+    answer = harness.ask().json()
+    found = harness.send("GET", f"/v1/queries/{answer['id']}/receipt").json()
+    assert found == {"receipt": answer["receipt"], "signature": None}
+
+
+def test_the_owner_of_a_query_can_prove_that_its_charge_is_in_the_ledger(harness: Harness) -> None:
+    answer = harness.ask().json()
+    found = harness.send("GET", f"/v1/queries/{answer['id']}/proof").json()
+    place = answer["receipt"]["ledger"]
+    assert (found["seq"], found["hash"]) == (place["seq"], place["hash"])
+    head, path = found["tree_head"]["head"], [bytes.fromhex(node) for node in found["audit_path"]]
+    root = bytes.fromhex(head["root_hash"])
+    assert is_included(bytes.fromhex(place["hash"]), found["leaf_index"], head["tree_size"], path, root)
+    assert "entry" not in found  # it holds what others have spent
+    harness.problem(harness.send("GET", f"/v1/queries/{answer['id']}/proof", "other"), "not-found")
+    repeat = harness.ask("2", sql="SELECT 'repeat'").json()
+    harness.problem(harness.send("GET", f"/v1/queries/{repeat['id']}/proof"), "not-found")
 
 
 def test_private_work_answers_on_the_time_grid_and_stored_answers_at_once(settings: Settings, logs: Any) -> None:
@@ -293,5 +329,5 @@ def test_a_charge_is_counted_once(harness: Harness) -> None:
 
 def test_the_answer_has_the_documented_shape(harness: Harness) -> None:
     answer = json.loads(harness.ask().content)
-    assert list(answer) == ["id", "status", "cost", "guarantee", "columns", "rows", "notices", "receipt"]
+    assert list(answer) == ["id", "status", "cost", "guarantee", "columns", "rows", "notices", "receipt", "signature"]
     assert answer["rows"] == ROWS

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from fastapi.routing import APIRoute
 
-from service.api import accuracy, audit, budgets, datasets, keys, me, queries
+from service.api import accuracy, audit, budgets, datasets, keys, me, queries, reports
 from service.api_keys import ApiKeys
 from service.auth import ROLES
 from tests.service.harness import QUESTION, Harness
@@ -20,6 +20,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/queries/{query_id}"): {"analyst", "officer", "auditor"},
     ("GET", "/v1/queries/{query_id}/result.{fmt}"): {"analyst"},
     ("GET", "/v1/queries/{query_id}/receipt"): {"analyst", "auditor"},
+    ("GET", "/v1/queries/{query_id}/proof"): {"analyst", "auditor"},
     ("GET", "/v1/datasets"): ALL,
     ("GET", "/v1/datasets/{dataset}"): ALL,
     ("POST", "/v1/datasets/{dataset}/accuracy"): {"analyst", "dashboard", "officer"},
@@ -33,6 +34,14 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("DELETE", "/v1/keys/{key_id}"): {"admin"},
     ("GET", "/v1/audit"): {"auditor"},
     ("GET", "/v1/audit/head"): {"auditor"},
+    ("GET", "/v1/audit/key"): ALL,
+    ("GET", "/v1/audit/tree-head"): {"auditor"},
+    ("GET", "/v1/audit/proof/{seq}"): {"auditor"},
+    ("GET", "/v1/audit/consistency"): {"auditor"},
+    ("GET", "/v1/audit/export"): {"auditor"},
+    ("GET", "/v1/reports/transparency.json"): {"officer", "auditor"},
+    ("GET", "/v1/reports/transparency.html"): {"officer", "auditor"},
+    ("GET", "/v1/reports/registry.yaml"): {"officer", "auditor"},
 }
 _BODIES = {
     ("POST", "/v1/queries"): QUESTION,
@@ -40,18 +49,21 @@ _BODIES = {
     ("PATCH", "/v1/budgets/{account_id:path}"): {"epsilon": "5", "reason": "testing"},
     ("POST", "/v1/keys"): {"owner": "maria", "role": "analyst"},
 }
-_PLACES = {"{query_id}": "q_0000000000009999", "{fmt}": "csv", "{dataset}": "shop", "{key_id}": "unknown"}
+_PLACES = {"{query_id}": "q_0000000000009999", "{fmt}": "csv", "{dataset}": "shop", "{key_id}": "unknown", "{seq}": "1"}
 
 
 def address(path: str, role: str) -> str:
     for place, value in _PLACES.items():
         path = path.replace(place, value)
+    path = f"{path}?first=1" if path.endswith("/consistency") else path
     return path.replace("{account_id:path}", "shop/person/dashboard" if role == "dashboard" else "shop/person/analyst")
 
 
 def test_the_matrix_names_every_call() -> None:
     routes = [
-        route for module in (queries, datasets, accuracy, budgets, me, keys, audit) for route in module.router.routes
+        route
+        for module in (queries, datasets, accuracy, budgets, me, keys, audit, reports)
+        for route in module.router.routes
     ]
     calls = {(method, r.path) for r in routes if isinstance(r, APIRoute) for method in r.methods or ()}
     assert calls == set(MATRIX)

@@ -16,11 +16,17 @@ from typing import Any
 
 import httpx
 import pytest
+from ruamel.yaml import YAML
 from typer.testing import CliRunner, Result
 
+from budgets.evidence.chain import HEAD_TYPE, Chain, sealed_head
+from budgets.evidence.receipts import receipt_of, with_receipt
+from budgets.evidence.sealed import seal
+from budgets.evidence.signing import KeyRing
 from service.app import create_app, open_api_keys, open_ledger
 from service.cli import app
 from service.demo import DATASET
+from service.reports.registry_schema import mistakes
 from service.settings import Settings
 from tests.service.fakes import POLICY_TEXT, FakeAnswering, FakeCatalogue
 from tests.service.live import served
@@ -256,6 +262,136 @@ def test_a_sound_ledger_verifies_and_a_changed_one_does_not(caller: dict[str, st
     assert run("audit", "verify", str(settings.data_dir / "ledger.db")).exit_code == 0
     settings.anchor_file.write_text('{"seq":99999,"hash":"' + "0" * 64 + '"}')
     assert run("audit", "verify", **place).exit_code == 1
+
+
+def exported(settings: Settings, directory: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """An export and the public key, as the commands write them."""
+    monkeypatch.setenv("KVITTO_DATA_DIR", str(settings.data_dir))
+    made = run("audit", "export", str(directory / "export.zip"))
+    assert made.exit_code == 0, made.output
+    shown = run("audit", "key")
+    assert shown.stdout.startswith("-----BEGIN PUBLIC KEY-----\n")
+    (directory / "key.pem").write_text(shown.stdout)
+    return directory / "export.zip", directory / "key.pem"
+
+
+def test_an_export_is_verified_without_settings_data_or_network(
+    caller: dict[str, str], settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("query", SQL, "--dataset", "shop")
+    export, key = exported(settings, tmp_path, monkeypatch)
+    assert export.stat().st_mode & 0o077 == 0
+    monkeypatch.setenv("KVITTO_PORT", "no number: whoever reads settings fails")
+    monkeypatch.setenv("KVITTO_DATA_DIR", str(tmp_path / "nothing here"))
+    monkeypatch.setattr("socket.socket", None)
+    sound = run("audit", "verify", str(export), "--public-key", str(key))
+    assert sound.exit_code == 0, sound.output
+    assert "the export holds" in sound.stdout
+    assert "shop/person/analyst" in sound.stdout
+    found = run("audit", "verify", str(export), "--public-key", str(key), "--json")
+    assert found.exit_code == 0
+    document = json.loads(found.stdout)
+    assert document["sound"]
+    assert all(check["problems"] == [] for check in document["checks"])
+    assert not (tmp_path / "nothing here").exists()
+
+
+def test_a_changed_export_is_refused_with_the_place(
+    caller: dict[str, str], settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export, key = exported(settings, tmp_path, monkeypatch)
+    changed = export.read_bytes().replace(b"account-opened", b"account-opener", 1)
+    export.write_bytes(changed)
+    refused = run("audit", "verify", str(export), "--public-key", str(key))
+    assert refused.exit_code == 1
+    assert "the export does not hold" in refused.output
+    assert "tables/entries.jsonl" in refused.output
+    assert "Traceback" not in refused.output
+    told = run("audit", "verify", str(export), "--public-key", str(key), "--json")
+    assert (told.exit_code, json.loads(told.stdout)["sound"]) == (1, False)
+
+
+def test_kept_heads_are_checked_against_an_export(
+    caller: dict[str, str], settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ring = KeyRing(settings.keys_dir)
+    export, key = exported(settings, tmp_path, monkeypatch)
+    run("query", SQL, "--dataset", "shop")
+    ledger = open_ledger(settings)
+    head = sealed_head(Chain(ledger).tree(), ledger.head(), ring)
+    ledger.close()
+    (tmp_path / "heads.jsonl").write_text(head + "\n")
+    verify = ("audit", "verify", str(export), "--public-key", str(key), "--anchors", str(tmp_path / "heads.jsonl"))
+    assert "an old copy, or a cut tail" in run(*verify).output
+    exported(settings, tmp_path, monkeypatch)
+    assert run(*verify).exit_code == 0
+
+
+def test_an_export_needs_a_key_and_a_ledger_takes_none(
+    caller: dict[str, str], settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export, key = exported(settings, tmp_path, monkeypatch)
+    assert "--public-key" in run("audit", "verify", str(export)).output
+    assert run("audit", "verify", str(export), "--public-key", str(tmp_path / "none")).exit_code == 1
+    (tmp_path / "nonsense.pem").write_text("nonsense")
+    assert run("audit", "verify", str(export), "--public-key", str(tmp_path / "nonsense.pem")).exit_code == 1
+    refused = run("audit", "verify", str(settings.data_dir / "ledger.db"), "--public-key", str(key))
+    assert "this is none" in refused.output
+    assert run("audit", "verify", str(tmp_path / "missing.db")).exit_code == 1
+
+
+def test_a_new_signing_key_is_made_and_the_old_one_still_verifies(
+    caller: dict[str, str], settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, old = exported(settings, tmp_path, monkeypatch)
+    before = old.read_text()
+    made = run("audit", "rotate-key")
+    assert made.exit_code == 0, made.output
+    assert made.stdout != before
+    run("query", SQL, "--dataset", "shop")
+    export, new = exported(settings, tmp_path, monkeypatch)
+    assert new.read_text() == made.stdout
+    old = tmp_path / "old.pem"
+    old.write_text(before)
+    for key in (old, new):
+        assert run("audit", "verify", str(export), "--public-key", str(key)).exit_code == 0
+
+
+def test_one_answer_receipt_or_head_is_verified_by_itself(tmp_path: Path) -> None:
+    ring = KeyRing(tmp_path / "keys")
+    answer = with_receipt(b'{"id": "q_a", "rows": []}', {"query_id": "q_a"}, ring)
+    found = receipt_of(answer)
+    assert found is not None
+    head = seal("head", {"type": HEAD_TYPE, "tree_size": 0}, ring)
+    key, other = tmp_path / "key.pem", tmp_path / "other.pem"
+    key.write_text(ring.public.pem)
+    other.write_text(KeyRing(tmp_path / "others").public.pem)
+    for name, text in (("answer", answer.decode()), ("receipt", found.sealed), ("head", head)):
+        file = tmp_path / f"{name}.json"
+        file.write_text(f"{text}\n")
+        sound = run("audit", "verify", str(file), "--public-key", str(key))
+        assert sound.exit_code == 0, sound.output
+        assert f"the {name} holds" in sound.stdout
+        assert run("audit", "verify", str(file), "--public-key", str(other)).exit_code == 1
+        file.write_text(text.replace("q_a", "q_b").replace('"tree_size":0', '"tree_size":1'))
+        assert run("audit", "verify", str(file), "--public-key", str(key)).exit_code == 1
+    (tmp_path / "unsigned.json").write_text('{"id": "q_a", "rows": []}')
+    refused = run("audit", "verify", str(tmp_path / "unsigned.json"), "--public-key", str(key))
+    assert "This is no signed answer" in refused.output
+
+
+def test_reports_are_written_to_files(data: Path) -> None:
+    policy = data / "policy.yaml"
+    policy.write_text(POLICY_TEXT)
+    assert run("load", str(policy), f"purchases={_write_purchases(data)}").exit_code == 0
+    written = run("report", "transparency", "--out", str(data / "site"))
+    assert written.exit_code == 0, written.output
+    assert "No question has been answered yet" in (data / "site" / "transparency.html").read_text()
+    assert json.loads((data / "site" / "transparency.json").read_text())["datasets"][0]["dataset"] == "shop"
+    record = run("report", "registry")
+    assert record.exit_code == 0, record.output
+    assert mistakes(YAML(typ="safe").load(record.stdout)) == []
+    assert run("report", "registry", "other").exit_code == 1
 
 
 def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,7 @@ def test_an_answer_comes_as_rows_arrow_and_pandas(live: Live) -> None:
     assert frame.attrs["columns"] == result.columns
     assert [row["lines"] for row in result.readable()] == ["12 (no interval)", "-3 (no interval)", ""]
     assert result.cost["epsilon"] == "0.1"
-    assert result.receipt["query"] == result.id
+    assert result.receipt["query_id"] == result.id
     assert live.client.result(result.id) == result
 
 

@@ -91,7 +91,8 @@ REQUESTS: tuple[tuple[str, str, Mapping[str, object]], ...] = (
     ("a wanted accuracy at no price", f"{_ROWS} WHERE ticket > 7", {"target": {"error": 0.001}}),
     ("a wanted accuracy of a mean", "SELECT AVG(ticket) AS n FROM purchases", {"target": {"error": 1}, **_BOUND}),
 )
-_BY_CHANCE = ("instance", "id", "snapshot", "rows", "receipt", "remaining", "repeats", "stored", "notices")
+_BY_CHANCE = ("instance", "id", "snapshot", "rows", "receipt", "remaining", "repeats", "stored", "notices", "signature")
+_BY_CHANCE_IN_RELEASES = frozenset({"table_sha256", "released_by"})  # of the noised table; the query that bought it
 _BY_CHANCE_IN_HEADERS = frozenset({"x-request-id", "date", "location", "content-length", "link"})
 _CODE_THAT_RAISES = """#!{python} -I
 # The interpreter of a worker whose cast raises: `-I -m queries.worker DESCRIPTOR PARENT` comes as arguments.
@@ -115,7 +116,10 @@ def seen(service: Service, dataset: str, sql: str, members: Mapping[str, object]
         "body": {name: value for name, value in body.items() if name not in _BY_CHANCE} | {"columns": _columns(body)},
         "shape": [sorted(row) for row in body.get("rows", [])],
         "keys": [sorted((k, v) for k, v in row.items() if k in {"store_id", "age"}) for row in body.get("rows", [])],
-        "releases": body.get("receipt", body).get("releases"),
+        "releases": [
+            {name: value for name, value in release.items() if name not in _BY_CHANCE_IN_RELEASES}
+            for release in body.get("receipt", body).get("releases", [])
+        ],
         "charge": charged.rho_nano,
     }
 
