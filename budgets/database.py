@@ -40,7 +40,7 @@ def open_database(url: str) -> Engine:
     Raises LedgerUnavailableError if it cannot be made durable, or was written by a newer version.
     """
     with failing_closed(), ExitStack() as undo:
-        engine = _open_engine(url)
+        engine = durable_engine(url)
         undo.callback(engine.dispose)
         _bring_schema_up_to_date(engine)
         undo.pop_all()
@@ -56,7 +56,8 @@ def failing_closed() -> Iterator[None]:
         raise LedgerUnavailableError("The ledger cannot be read or written.") from error
 
 
-def _open_engine(url: str) -> Engine:
+def durable_engine(url: str) -> Engine:
+    """An engine on the SQLite file at `url`, made with mode 600 if absent; what it commits survives a power cut."""
     parsed = sa.make_url(url)
     if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:") or parsed.query:
         raise LedgerUnavailableError("The ledger needs an SQLite file.")
