@@ -9,6 +9,7 @@ import anyio
 from fastapi import Request
 
 from budgets.ledger import Ledger
+from queries.exclusion_list import ExclusionList
 from service.answering import Answered, Person, QueryRequest
 from service.api_keys import ApiKeys
 from service.catalogue import Catalogue
@@ -26,6 +27,8 @@ class Answers(Protocol):
     def quote(self, person: Person, request: QueryRequest) -> Quote: ...
 
     def answer(self, person: Person, request: QueryRequest, idempotency_key: str, request_digest: str) -> Answered: ...
+
+    def move_on(self) -> None: ...
 
     def close(self) -> None: ...
 
@@ -48,6 +51,7 @@ class Context:
     ledger: Ledger
     catalogue: Catalogue
     keys: ApiKeys
+    exclusions: ExclusionList
     metrics: Metrics
     query_slots: anyio.CapacityLimiter
     person_slots: PersonSlots

@@ -136,6 +136,9 @@ class FakeAnswering:
         self._ledger.settle(reservation.id, outcome, ())
         return Answered(outcome, touched_private_rows=True)
 
+    def move_on(self) -> None:
+        pass
+
     def close(self) -> None:
         self.is_closed = True
 
