@@ -119,7 +119,13 @@ def write_plain(snapshot: Snapshot, keys: SecretKeys, target: Path) -> None:
     with duckdb.connect(":memory:", config={"memory_limit": "4GB"}) as connection:
         connection.execute("SET enable_progress_bar = false")
         load_encryption(connection)
-        attach_encrypted(connection, snapshot.private_file, "private", keys.vault_key, ", READ_ONLY")
+        attach_encrypted(
+            connection,
+            snapshot.private_file,
+            "private",
+            keys.snapshot_key(snapshot.dataset, snapshot.id),
+            ", READ_ONLY",
+        )
         connection.execute(f"ATTACH {text_literal(str(snapshot.public_file))} AS public (READ_ONLY)")
         connection.execute(f"ATTACH {text_literal(str(target))} AS plain")
         for name, table in policy.tables.items():

@@ -26,7 +26,9 @@ def held_keys(prepared: Prepared, question: Question, threads: int) -> int:
     """How many keys bounding left to some unit: each gets noise, and those that pass get it once more a measure."""
     with connect(threads, 1 << 30) as connection:
         attach(connection, prepared.snapshot.public_file, "public")
-        attach(connection, prepared.snapshot.private_file, "private", SecretKeys.open(prepared.keys_dir).vault_key)
+        snapshot = prepared.snapshot
+        key = SecretKeys.open(prepared.keys_dir).snapshot_key(snapshot.dataset, snapshot.id)
+        attach(connection, snapshot.private_file, "private", key)
         lock(connection)
         engine, schema = DuckDBEngine(connection, threads), Schema(prepared.snapshot.policy)
         rho_nano = price(schema, Fraction(EPSILON), None, None)

@@ -89,6 +89,18 @@ class LoadError(QueryError):
     """A dataset could not be loaded; the snapshot that was serving still serves."""
 
 
+class ExclusionListError(LoadError):
+    """The list of opt-outs and erasures cannot be used: nothing is recorded, and nothing is loaded without it."""
+
+
+class ExclusionError(QueryError):
+    """An opt-out or erasure cannot be recorded as it is asked for; the text repeats no id."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 @dataclass(frozen=True, slots=True)
 class PolicyProblem:
     """One mistake in a policy file: its line (from 1), the path of the entry, and what is wrong with it."""

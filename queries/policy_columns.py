@@ -166,11 +166,15 @@ class Column(Model):
 
 
 class Table(Model):
-    """One table: private (every row belongs to one unit) or public (known to everybody)."""
+    """One table: private (every row belongs to one unit) or public (known to everybody).
+
+    `line_items` says that it holds single purchases, which a unit may have left out while its other rows stay.
+    """
 
     visibility: Literal["private", "public"]
     unit_column: Identifier | None = None
     unique_per_unit: Flag = False
+    line_items: Flag = False
     key: Identifier | None = None
     columns: dict[Identifier, Column] = Field(min_length=1, max_length=1_000)
     values: tuple[tuple[Scalar | None, ...], ...] | None = None

@@ -227,6 +227,11 @@ class Policy(Model):
         """The public tables by name, in the policy's order."""
         return {name: table for name, table in self.tables.items() if not table.is_private}
 
+    @property
+    def has_line_items(self) -> bool:
+        """Whether some table is declared to hold line items."""
+        return any(table.line_items for table in self.tables.values())
+
     def column(self, path: str) -> Column | None:
         """The column at 'table.column', or None."""
         table_name, _, column_name = path.partition(".")

@@ -59,6 +59,8 @@ def _private_table(name: str, table: Table) -> Iterator[Problem]:
         yield (*path, "key"), "only a public table has a key"
     if table.values is not None:
         yield (*path, "values"), "only a public table has its rows in the policy"
+    if table.line_items and table.unique_per_unit:
+        yield (*path, "line_items"), "a table with one row a unit holds no line items"
     if table.unit_column is None:
         yield path, "a private table needs unit_column"
         return
@@ -84,6 +86,8 @@ def _public_table(name: str, table: Table) -> Iterator[Problem]:
         yield (*path, "unit_column"), "a public table has no unit column"
     if table.unique_per_unit:
         yield (*path, "unique_per_unit"), "a public table has no unit column"
+    if table.line_items:
+        yield (*path, "line_items"), "only a private table holds line items of units"
     if table.key is None:
         return
     key = table.columns.get(table.key)

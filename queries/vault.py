@@ -5,6 +5,7 @@ from __future__ import annotations
 from queries.vault_encryption import attach_encrypted, extension_file, load_encryption
 from queries.vault_keys import SecretKeys
 from queries.vault_load import load_snapshot
+from queries.vault_refresh import refresh_snapshot
 from queries.vault_snapshots import Snapshot, current_snapshot, datasets
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "extension_file",
     "load_encryption",
     "load_snapshot",
+    "refresh_snapshot",
 ]

@@ -1,4 +1,4 @@
-"""Writes the private tables of a snapshot: pseudonymised, bounded, clustered by unit."""
+"""Reads the private tables of a snapshot from their sources: pseudonymised, bounded, without those who are left out."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from dataclasses import dataclass, field
 from datetime import date
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 
-from queries.errors import LoadError
+from queries.exclusions import LeftOut
 from queries.policy import Policy, Table
 from queries.source_files import Source
-from queries.sql_text import identifier, qualified
-from queries.vault_columns import storage_type
+from queries.sql_text import identifier
+from queries.vault_exclusions import is_named, name_left_out, without_left_out
 from queries.vault_keys import SecretKeys
 from queries.vault_public import converted_rows, create_enums, key_stays_clear
+from queries.vault_tables import reference_types, store_partitions, store_table, store_units
 
-PARTITION_ROWS = 2_000_000
 _BATCH_ROWS = 100_000
 
 
@@ -28,7 +27,7 @@ class PrivateLoad:
 
     keys: SecretKeys = field(repr=False)
     kept_from: date
-    opt_outs: Mapping[bytes, str] = field(repr=False)  # pseudonym -> 'all' | 'line_items'
+    left_out: tuple[LeftOut, ...] = field(repr=False)
 
 
 def load_private_tables(
@@ -40,52 +39,63 @@ def load_private_tables(
 ) -> None:
     """Creates `vault.<table>` for each private table, `vault._units` and `vault._partitions`.
 
-    A unit is whoever has a row that enters. Tables that are not unique per unit are the line items.
+    A unit is whoever has a row that enters. Rows that are left out are dropped on the way from the source, before
+    anything but their unit and their day was looked at: what else stands in them ends no load.
     """
     tables = policy.private_tables()
     tell("units", 0.05)
     _collect_units(connection, policy, sources, load)
-    _number_units(connection, load)
+    _make_pseudonyms(connection, load)
+    name_left_out(connection, load.left_out, "SELECT value AS _unit, pseudonym FROM pseudonyms")
+    _number_units(connection, policy, sources, load)
     for done, (name, table) in enumerate(tables.items()):
         tell(name, 0.2 + 0.7 * done / len(tables))
         _load_table(connection, policy, name, table, sources[name], load)
-        _check_order(connection, name)
-        _check_unique(connection, name, table)
     tell("partitions", 0.92)
-    _partition(connection, list(tables))
+    store_partitions(connection, list(tables))
+
+
+def _day(policy: Policy, name: str) -> str | None:
+    """The column of the table that retention looks at, or None."""
+    table, _, column = policy.retention.column.partition(".")
+    return identifier(column) if table == name else None
 
 
 def _kept(policy: Policy, name: str, load: PrivateLoad) -> str:
     """The condition of retention on the rows of a table."""
-    table, _, column = policy.retention.column.partition(".")
-    day = identifier(column)
-    return f"({day} IS NULL OR {day} >= DATE '{load.kept_from.isoformat()}')" if table == name else "TRUE"
+    day = _day(policy, name)
+    return "TRUE" if day is None else f"({day} IS NULL OR {day} >= DATE '{load.kept_from.isoformat()}')"
+
+
+def _entering(policy: Policy, name: str, table: Table, load: PrivateLoad) -> str:
+    """What stands behind the rows in FROM: without those that are left out, and those past their retention."""
+    left = without_left_out(table, identifier(table.unit_column or ""), _day(policy, name))
+    return f"{left} WHERE {_kept(policy, name, load)}"
+
+
+def _units_of(policy: Policy, sources: Mapping[str, Source], kept: Callable[[str, Table], str]) -> str:
+    """A SELECT of `value`: the units that have a row that is kept, each once."""
+    parts = []
+    for name, table in policy.private_tables().items():
+        unit = table.unit_column or ""
+        read = {unit, policy.retention.column.partition(".")[2]} if _day(policy, name) else {unit}
+        narrow = table.model_copy(update={"columns": {n: c for n, c in table.columns.items() if n in read}})
+        rows = converted_rows(name, narrow, sources[name], {}, kept(name, table))
+        parts.append(f"SELECT {identifier(unit)} AS value FROM ({rows})")
+    return f"SELECT DISTINCT value FROM ({' UNION ALL '.join(parts)})"
 
 
 def _collect_units(
     connection: duckdb.DuckDBPyConnection, policy: Policy, sources: Mapping[str, Source], load: PrivateLoad
 ) -> None:
-    """`unit_values(value, in_profile)`: every unit that has a row, and whether one of them is no line item."""
-    parts = []
-    for name, table in policy.private_tables().items():
-        unit = table.unit_column or ""
-        retained = {unit, policy.retention.column.partition(".")[2]} if _kept(policy, name, load) != "TRUE" else {unit}
-        columns = {n: column for n, column in table.columns.items() if n in retained}
-        rows = converted_rows(
-            name, table.model_copy(update={"columns": columns}), sources[name], {}, _kept(policy, name, load)
-        )
-        parts.append(
-            f"SELECT DISTINCT {identifier(unit)} AS value, {table.unique_per_unit} AS in_profile FROM ({rows})"
-        )
-    connection.execute(f"""
-        CREATE TABLE unit_values AS
-        SELECT value, bool_or(in_profile) AS in_profile FROM ({" UNION ALL ".join(parts)}) GROUP BY value
-    """)
+    """`unit_values(value)`: every unit that has a row which retention keeps."""
+    units = _units_of(policy, sources, lambda name, _: f"WHERE {_kept(policy, name, load)}")
+    connection.execute(f"CREATE TABLE unit_values AS {units}")
 
 
-def _number_units(connection: duckdb.DuckDBPyConnection, load: PrivateLoad) -> None:
-    """`unit_numbers(value, _u, has_lines)`: dense numbers in the order of the pseudonyms; and `vault._units`."""
-    connection.execute("CREATE TABLE pseudonyms(value VARCHAR, pseudonym BLOB, level VARCHAR)")
+def _make_pseudonyms(connection: duckdb.DuckDBPyConnection, load: PrivateLoad) -> None:
+    """`pseudonyms(value, pseudonym)` of all values."""
+    connection.execute("CREATE TABLE made(text VARCHAR, pseudonym BLOB)")
     reader = (
         connection.cursor()
         .execute("SELECT CAST(value AS VARCHAR) AS value FROM unit_values")
@@ -94,21 +104,37 @@ def _number_units(connection: duckdb.DuckDBPyConnection, load: PrivateLoad) -> N
     for batch in reader:
         values = batch.column(0).to_pylist()
         made = [load.keys.pseudonym(value) for value in values]
-        levels = [load.opt_outs.get(pseudonym) for pseudonym in made]
-        rows = pa.table(
-            {"value": values, "pseudonym": pa.array(made, pa.binary()), "level": pa.array(levels, pa.string())}
-        )
-        connection.register("pseudonym_batch", rows)
-        connection.execute("INSERT INTO pseudonyms SELECT * FROM pseudonym_batch")
+        connection.register("pseudonym_batch", pa.table({"text": values, "pseudonym": pa.array(made, pa.binary())}))
+        connection.execute("INSERT INTO made SELECT * FROM pseudonym_batch")
         connection.unregister("pseudonym_batch")
     connection.execute("""
-        CREATE TABLE unit_numbers AS
-        SELECT unit_values.value, pseudonym, level IS DISTINCT FROM 'line_items' AS has_lines,
-               CAST(row_number() OVER (ORDER BY pseudonym) - 1 AS INTEGER) AS _u
-        FROM unit_values JOIN pseudonyms ON CAST(unit_values.value AS VARCHAR) = pseudonyms.value
-        WHERE level IS NULL OR (level = 'line_items' AND in_profile)
+        CREATE TABLE pseudonyms AS
+        SELECT value, pseudonym FROM unit_values JOIN made ON CAST(value AS VARCHAR) = made.text
     """)
-    connection.execute("CREATE TABLE vault._units AS SELECT _u, pseudonym FROM unit_numbers ORDER BY _u")
+    connection.execute("DROP TABLE made")
+
+
+def _number_units(
+    connection: duckdb.DuckDBPyConnection, policy: Policy, sources: Mapping[str, Source], load: PrivateLoad
+) -> None:
+    """`unit_numbers(value, pseudonym, _u)`: dense numbers in the order of the pseudonyms; and `vault._units`.
+
+    Of those of whom something is left out, only those who still have a row are numbered.
+    """
+    still_there = _units_of(
+        policy,
+        sources,
+        lambda name, table: (
+            f"{_entering(policy, name, table, load)} AND {is_named(identifier(table.unit_column or ''))}"
+        ),
+    )
+    connection.execute(f"""
+        CREATE TABLE unit_numbers AS
+        SELECT value, pseudonym, CAST(row_number() OVER (ORDER BY pseudonym) - 1 AS INTEGER) AS _u
+        FROM pseudonyms
+        WHERE NOT ({is_named("value")}) OR value IN ({still_there})
+    """)
+    store_units(connection)
     connection.execute("DROP TABLE pseudonyms")
 
 
@@ -116,8 +142,8 @@ def _load_table(  # one call, private to this file
     connection: duckdb.DuckDBPyConnection, policy: Policy, name: str, table: Table, source: Source, load: PrivateLoad
 ) -> None:
     enums = create_enums(connection, "vault", name, table)
-    types = enums | _reference_types(policy, table)
-    rows = converted_rows(name, table, source, types, _kept(policy, name, load))
+    types = enums | reference_types(policy, table)
+    rows = converted_rows(name, table, source, types, _entering(policy, name, table, load))
     columns = list(table.visible_columns())
     shown = {column: f"kept.{identifier(column)}" for column in columns}
     guarded, join, hidden = policy.sensitive_reference(name), "", ""
@@ -130,86 +156,14 @@ def _load_table(  # one call, private to this file
         original = f"CASE WHEN sensitive_rows.stand_in IS NOT NULL THEN {reference} END"
         hidden = f", sensitive_rows.mark AS {guarded.mark}, {original} AS {identifier(guarded.original)}"
     projected = ", ".join(f"{value} AS {identifier(column)}" for column, value in shown.items())
-    has_lines = "TRUE" if table.unique_per_unit else "unit_numbers.has_lines"
-    _cluster(
+    store_table(
         connection,
         name,
+        table,
         f"""
         SELECT unit_numbers._u, {projected}{hidden}
         FROM ({rows}) AS kept
-        JOIN unit_numbers ON kept.{identifier(table.unit_column or "")} = unit_numbers.value AND {has_lines}
+        JOIN unit_numbers ON kept.{identifier(table.unit_column or "")} = unit_numbers.value
         {join}
         """,
     )
-
-
-def _cluster(connection: duckdb.DuckDBPyConnection, name: str, rows: str) -> None:
-    """Creates `vault.<name>`: the rows in the order of all their columns, the unit first.
-
-    The rows are first written as they come, then sorted by ranges of units that fit in memory: three times as fast as
-    one sort that spills.
-    """
-    unsorted, target = qualified("scratch", name), qualified("vault", name)
-    connection.execute("SET preserve_insertion_order = false")
-    connection.execute(f"CREATE TABLE {unsorted} AS {rows}")
-    connection.execute("SET preserve_insertion_order = true")
-    connection.execute(f"CREATE TABLE {target} AS SELECT * FROM {unsorted} WHERE FALSE")
-    connection.execute(f"ALTER TABLE {target} ALTER COLUMN _u SET NOT NULL")
-    for low, high in _unit_ranges(connection, unsorted):
-        connection.execute(
-            f"INSERT INTO {target} SELECT * FROM {unsorted} WHERE _u >= {low} AND _u < {high} ORDER BY ALL"
-        )
-    connection.execute(f"DROP TABLE {unsorted}")
-
-
-def _reference_types(policy: Policy, table: Table) -> dict[str, str]:
-    """References are stored as the keys that they refer to, so that joins compare like with like."""
-    keys = {name: policy.column(column.references) for name, column in table.columns.items() if column.references}
-    return {name: storage_type(key) for name, key in keys.items() if key is not None}
-
-
-def _check_order(connection: duckdb.DuckDBPyConnection, name: str) -> None:
-    """The stored rows stand in the order of their units: checked, because the engine relies on it."""
-    last = -1
-    for batch in connection.execute(f"SELECT _u FROM {qualified('vault', name)}").to_arrow_reader(1_000_000):
-        units = batch.column(0).to_numpy()
-        if len(units) and (units[0] < last or bool(np.any(units[1:] < units[:-1]))):
-            raise LoadError(f"{name} was not stored in the order of its units")
-        last = int(units[-1]) if len(units) else last
-
-
-def _check_unique(connection: duckdb.DuckDBPyConnection, name: str, table: Table) -> None:
-    if not table.unique_per_unit:
-        return
-    row = connection.execute(f"SELECT count(*) = count(DISTINCT _u) FROM {qualified('vault', name)}").fetchone()
-    if row is None or not row[0]:
-        raise LoadError(f"{name} is declared unique per unit and a unit has two rows")
-
-
-def _partition(connection: duckdb.DuckDBPyConnection, names: list[str]) -> None:
-    """`vault._partitions(lo, hi)`: ranges that cover all units, of about two million rows of the largest table each."""
-    counts = {name: _scalar(connection, f"SELECT count(*) FROM {qualified('vault', name)}") for name in names}
-    largest = max(counts, key=lambda name: (counts[name], name))
-    connection.execute("CREATE TABLE vault._partitions(lo INTEGER, hi INTEGER)")
-    for low, high in _unit_ranges(connection, qualified("vault", largest)):
-        connection.execute("INSERT INTO vault._partitions VALUES (?, ?)", [low, high])
-
-
-def _unit_ranges(connection: duckdb.DuckDBPyConnection, rows: str) -> list[tuple[int, int]]:
-    """Half-open ranges that cover all units in order, of about PARTITION_ROWS of these rows each."""
-    starts = connection.execute(f"""
-        WITH per_unit AS (
-            SELECT _units._u, coalesce(held.lines, 0) AS lines FROM vault._units
-            LEFT JOIN (SELECT _u, count(*) AS lines FROM {rows} GROUP BY _u) AS held ON held._u = _units._u
-        ), placed AS (
-            SELECT _u, (sum(lines) OVER (ORDER BY _u) - lines) // {PARTITION_ROWS} AS part FROM per_unit
-        )
-        SELECT min(_u) FROM placed GROUP BY part ORDER BY ALL
-    """).fetchall()
-    lows = [int(row[0]) for row in starts]
-    return list(zip(lows, [*lows[1:], _scalar(connection, "SELECT count(*) FROM vault._units")], strict=False))
-
-
-def _scalar(connection: duckdb.DuckDBPyConnection, query: str) -> int:
-    row = connection.execute(query).fetchone()
-    return int(row[0]) if row else 0

@@ -45,11 +45,12 @@ def create_enums(connection: duckdb.DuckDBPyConnection, catalog: str, name: str,
     return enums
 
 
-def converted_rows(name: str, table: Table, source: Source, types: Mapping[str, str], where: str = "TRUE") -> str:
-    """A SELECT of the table's columns as stored, in the policy's order, of the source's rows that satisfy `where`.
+def converted_rows(name: str, table: Table, source: Source, types: Mapping[str, str], kept: str = "") -> str:
+    """A SELECT of the table's columns as stored, in the policy's order, of the source's rows that are `kept`.
 
-    `types` are the stored types that the columns themselves do not tell: dictionaries, and those of references. `where`
-    sees the columns before they are clamped. Reading it fails, naming the column, for what the policy does not allow.
+    `types` are the stored types that the columns themselves do not tell: dictionaries, and those of references. `kept`
+    is what stands behind them in FROM, and sees the columns before they are clamped. Reading the rows fails, naming the
+    column, for what the policy does not allow.
     """
     steps = {
         column_name: conversion(
@@ -67,7 +68,7 @@ def converted_rows(name: str, table: Table, source: Source, types: Mapping[str, 
     clamped = ", ".join(f"{step.clamped} AS {identifier(n)}" for n, step in steps.items())
     stored = ", ".join(f"{step.stored} AS {identifier(n)}" for n, step in steps.items())
     source_rows = f"SELECT {typed} FROM {source.relation} AS source_rows"
-    return f"SELECT {stored} FROM (SELECT {clamped} FROM ({source_rows}) WHERE {where})"
+    return f"SELECT {stored} FROM (SELECT {clamped} FROM ({source_rows}) AS typed_rows {kept})"
 
 
 def _listed_rows(table: Table, enums: Mapping[str, str]) -> str:

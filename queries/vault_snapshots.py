@@ -7,7 +7,8 @@
     <vault>/<dataset>/snapshots/<id>/manifest.json   public facts only
     <vault>/<dataset>/snapshots/.building-<id>/      a load under way, or the leftovers of one that was killed
 
-A snapshot never changes once it has its final name.
+A snapshot never changes once it has its final name. The key of its private file is in the folder of keys, and goes
+before the file does.
 """
 
 from __future__ import annotations
@@ -15,19 +16,20 @@ from __future__ import annotations
 import fcntl
 import functools
 import json
-import os
 import re
 import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from queries.errors import LoadError, PolicyError
 from queries.policy import Policy, load_policy
+from queries.vault_keys import SecretKeys, sync
 
 BUILDING_PREFIX = ".building-"
 KEPT_SNAPSHOTS = 2
@@ -83,12 +85,26 @@ def read_snapshot(home: Path, snapshot_id: str) -> Snapshot:
     if not _SNAPSHOT_ID.fullmatch(snapshot_id):
         raise LoadError(f"the current snapshot of '{home.name}' is damaged: load the dataset again")
     try:
-        manifest = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))
+        manifest = manifest_of(directory)
         policy = load_policy((directory / "policy.yaml").read_text(encoding="utf-8"), "policy.yaml of the snapshot")
         snapshot = Snapshot(home.name, snapshot_id, directory, policy, str(manifest["created"]))
     except (OSError, ValueError, KeyError, PolicyError) as error:
         raise LoadError(f"the current snapshot of '{home.name}' is damaged: load the dataset again") from error
     return snapshot
+
+
+def manifest_of(directory: Path) -> dict[str, Any]:
+    """The public facts of the snapshot in this folder."""
+    facts: dict[str, Any] = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))
+    return facts
+
+
+def newest_manifest(home: Path) -> dict[str, Any]:
+    """The public facts of the newest snapshot that has readable ones; none where there is none."""
+    for file in sorted(home.glob("snapshots/s_*/manifest.json"), reverse=True):
+        with suppress(OSError, ValueError):  # a damaged one is no reason not to load anew
+            return manifest_of(file.parent)
+    return {}
 
 
 def new_snapshot_id(now: datetime) -> str:
@@ -97,7 +113,7 @@ def new_snapshot_id(now: datetime) -> str:
 
 
 @contextmanager
-def loading(home: Path) -> Iterator[Path]:
+def loading(home: Path, keys: SecretKeys) -> Iterator[Path]:
     """Holds the dataset's loader lock and sweeps what killed loads left; yields the folder of snapshots.
 
     Raises LoadError if another load holds the lock. The lock goes with the process that holds it.
@@ -111,6 +127,7 @@ def loading(home: Path) -> Iterator[Path]:
         except BlockingIOError:
             raise LoadError(f"another load of '{home.name}' is under way") from None
         for leftover in snapshots.glob(f"{BUILDING_PREFIX}*"):
+            keys.destroy_snapshot_key(home.name, leftover.name.removeprefix(BUILDING_PREFIX))
             shutil.rmtree(leftover)
         yield snapshots
 
@@ -118,35 +135,46 @@ def loading(home: Path) -> Iterator[Path]:
 def publish(home: Path, building: Path, snapshot_id: str) -> Snapshot:
     """Gives the finished folder its final name and makes it current; durable when this returns."""
     for path in (*building.iterdir(), building):
-        _sync(path)
+        sync(path)
     snapshots = building.parent
     building.rename(snapshots / snapshot_id)
-    _sync(snapshots)
+    sync(snapshots)
     snapshot = read_snapshot(home, snapshot_id)
     draft = home / ".current.draft"
     draft.write_text(snapshot_id + "\n", encoding="ascii")
-    _sync(draft)
+    sync(draft)
     draft.replace(home / "current")
-    _sync(home)
+    sync(home)
     return snapshot
 
 
-def prune(home: Path, current_id: str) -> None:
+def prune(home: Path, current_id: str, keys: SecretKeys) -> None:
     """Deletes old snapshots: the current one, the newest before it and those younger than ten minutes stay."""
-    complete = sorted(path for path in (home / "snapshots").iterdir() if _SNAPSHOT_ID.fullmatch(path.name))
-    others = [path for path in complete if path.name != current_id]
+    others = _others(home, current_id)
     for path in others[: len(others) - (KEPT_SNAPSHOTS - 1)]:
         if time.time() - _made_at(path.name) > MINIMUM_AGE_SECONDS:
-            shutil.rmtree(path)
+            _delete(home, path, keys)
+
+
+def delete_others(home: Path, current_id: str, keys: SecretKeys) -> None:
+    """Deletes every snapshot but the current one, whatever its age; raises OSError if one cannot be deleted.
+
+    Workers that have one open keep their view of it until the service moves them on, and can end what they do.
+    """
+    for path in _others(home, current_id):
+        _delete(home, path, keys)
+    sync(home / "snapshots")
+
+
+def _others(home: Path, current_id: str) -> list[Path]:
+    complete = sorted(path for path in (home / "snapshots").iterdir() if _SNAPSHOT_ID.fullmatch(path.name))
+    return [path for path in complete if path.name != current_id]
+
+
+def _delete(home: Path, directory: Path, keys: SecretKeys) -> None:
+    keys.destroy_snapshot_key(home.name, directory.name)
+    shutil.rmtree(directory)
 
 
 def _made_at(snapshot_id: str) -> float:
     return datetime.strptime(snapshot_id[2:23], "%Y%m%dt%H%M%S%f").replace(tzinfo=UTC).timestamp()
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -26,7 +26,7 @@ _CODE_BYTES = 1536 * _MIB  # address space of libraries, stacks and allocators, 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotFiles:
-    """What workers open: one snapshot's files, and the statements that make empty twins of its private tables.
+    """What workers open: one snapshot's files, the private one's key, and statements that make empty private tables.
 
     Of a `simulation` the rows are made up, or declared public, so that its workers tell exact sums as well.
     """
@@ -35,6 +35,7 @@ class SnapshotFiles:
     private_file: Path
     public_file: Path
     twin: tuple[str, ...]
+    vault_key: str = field(repr=False)
     simulation: bool = False
 
 
@@ -194,10 +195,9 @@ class WorkerPool:
     `with pool.vault() as worker: …reserve and begin…; worker.release(aggregation, loss)`.
     """
 
-    def __init__(self, snapshot: SnapshotFiles, vault_key: str, settings: WorkerSettings) -> None:
+    def __init__(self, snapshot: SnapshotFiles, settings: WorkerSettings) -> None:
         settings.cache_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._settings = settings
-        self._vault_key = vault_key
         self._spawner = ThreadPoolExecutor(1, "spawner")  # one thread, as long-lived as the pool: see WorkerProcess
         self._swapping = Lock()
         self._retired: list[_Serving] = []
@@ -213,9 +213,15 @@ class WorkerPool:
         return self._serving.snapshot_id
 
     @contextmanager
-    def vault(self) -> Iterator[WorkerProcess]:
-        """A worker that can `release`. Raises EngineUnavailableError when none gets free: nothing was begun."""
-        with self._serving.vault.checkout() as worker:
+    def vault(self, snapshot_id: str | None = None) -> Iterator[WorkerProcess]:
+        """A worker that can `release`, of this snapshot or whichever serves.
+
+        Raises EngineUnavailableError when none gets free, or another snapshot serves by now: nothing was begun.
+        """
+        serving = self._serving
+        if snapshot_id not in {None, serving.snapshot_id}:
+            raise EngineUnavailableError("Another snapshot serves.")
+        with serving.vault.checkout() as worker:
             yield worker
 
     def domain_size(self, axis: Axis) -> int:
@@ -251,7 +257,7 @@ class WorkerPool:
     def _open(self, snapshot: SnapshotFiles) -> _Serving:
         settings = self._settings
         with ExitStack() as opened:
-            vault = self._workers(snapshot, (snapshot.private_file, self._vault_key), settings.vault_workers)
+            vault = self._workers(snapshot, (snapshot.private_file, snapshot.vault_key), settings.vault_workers)
             opened.callback(vault.close)
             public = self._workers(snapshot, (None, None), settings.public_workers)
             opened.callback(public.close)

@@ -201,12 +201,16 @@ class Answering:
             return Answered(outcome, touched_private_rows=False)
         return Answered(self._buy(question, claim), touched_private_rows=True)
 
+    def move_on(self) -> None:
+        """Let workers of snapshots that are not current any more end, once they are done."""
+        self._engines.move_on(self._snapshot)
+
     def close(self) -> None:
         """End all workers."""
         self._engines.close()
 
     def _buy(self, question: _Question, claim: Claim) -> Outcome:
-        with self._engines.of(question.snapshot).vault() as worker:
+        with self._engines.of(question.snapshot).vault(question.snapshot.id) as worker:
             # Whether a release finishes is an output that no noise covers: a person may see few that do not.
             if self._ledger.failures(claim.principal, question.request.dataset) >= self._failures_per_day:
                 raise TooManyFailuresError

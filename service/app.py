@@ -23,10 +23,24 @@ from budgets.evidence.signing import KeyRing
 from budgets.ledger import Outcome
 from budgets.sql_ledger import SqlLedger
 from queries.errors import QueryError
+from queries.exclusion_list import ExclusionList, list_file
+from queries.vault import SecretKeys
 from service.accounts import open_accounts
 from service.anchoring import Anchoring
 from service.answering import Answering
-from service.api import accuracy, audit, budgets, datasets, keys, me, operations, pages, queries, reports
+from service.api import (
+    accuracy,
+    audit,
+    budgets,
+    datasets,
+    exclusions,
+    keys,
+    me,
+    operations,
+    pages,
+    queries,
+    reports,
+)
 from service.api_document import api_document
 from service.api_keys import ApiKeys, open_pepper
 from service.auth import Authentication
@@ -75,6 +89,7 @@ def create_app(
         signing=signing,
         chain=chain,
         anchoring=open_anchoring(settings, opened_ledger, chain, signing, metrics),
+        exclusions=open_exclusions(settings),
         metrics=metrics,
         query_slots=anyio.CapacityLimiter(settings.queries_in_flight),
         person_slots=PersonSlots(settings.queries_in_flight, settings.requests_in_flight),
@@ -99,7 +114,8 @@ def create_app(
     )
     app.state.context = context
     routers = [
-        module.router for module in (queries, datasets, accuracy, budgets, me, keys, audit, reports, operations, pages)
+        module.router
+        for module in (queries, datasets, accuracy, exclusions, budgets, me, keys, audit, reports, operations, pages)
     ]
     app.state.routes = [route for router in routers for route in router.routes]
     for router in routers:
@@ -115,6 +131,11 @@ def create_app(
 def open_api_keys(settings: Settings) -> ApiKeys:
     """The store of API keys in the data directory."""
     return ApiKeys(settings.api_keys_url, open_pepper(settings.keys_dir))
+
+
+def open_exclusions(settings: Settings) -> ExclusionList:
+    """The list of opt-outs and erasures beside the vault."""
+    return ExclusionList(list_file(settings.vault_root), SecretKeys.open(settings.keys_dir))
 
 
 def open_ledger(settings: Settings) -> SqlLedger:
@@ -162,6 +183,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         context.simulations.close()
         context.answers.close()
         context.keys.close()
+        context.exclusions.close()
         context.ledger.close()
 
 
@@ -180,6 +202,10 @@ async def _recover_forever(context: Context) -> None:
             await anyio.to_thread.run_sync(_recover, context)
         except LedgerUnavailableError:
             _log.warning("recovery-failed")
+        try:
+            await anyio.to_thread.run_sync(context.answers.move_on)
+        except QueryError:  # a snapshot that cannot be opened: queries say so, and the next round tries again
+            _log.warning("snapshot-not-opened")
 
 
 def _recover(context: Context) -> None:

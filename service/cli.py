@@ -1,4 +1,4 @@
-"""The command line: `kvitto serve | load | synth | policy | accuracy | query | quote | budget | keys | audit | …`."""
+"""The command line: `kvitto serve | load | refresh | optout | synth | policy | accuracy | query | quote | …`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from service.commands.ask import budget_app, query_command, quote_command
 from service.commands.audit import audit_app
 from service.commands.data import load_command, policy_app, synth_command
 from service.commands.keys import keys_app
+from service.commands.optout import optout_command, refresh_command
 from service.commands.report import report_app
 from service.commands.serve import serve_command
 
@@ -20,6 +21,8 @@ app = typer.Typer(
 )
 app.command("serve")(serve_command)
 app.command("load")(load_command)
+app.command("refresh")(refresh_command)
+app.command("optout")(optout_command)
 app.command("synth")(synth_command)
 app.command("accuracy")(accuracy_command)
 app.command("query")(query_command)

@@ -11,6 +11,7 @@ from fastapi import Request
 
 from budgets.evidence.chain import Chain, ReadableLedger
 from budgets.evidence.signing import KeyRing
+from queries.exclusion_list import ExclusionList
 from service.anchoring import Anchoring
 from service.answering import Answered, Person, QueryRequest
 from service.api_keys import ApiKeys
@@ -29,6 +30,8 @@ class Answers(Protocol):
     def quote(self, person: Person, request: QueryRequest) -> Quote: ...
 
     def answer(self, person: Person, request: QueryRequest, idempotency_key: str, request_digest: str) -> Answered: ...
+
+    def move_on(self) -> None: ...
 
     def close(self) -> None: ...
 
@@ -54,6 +57,7 @@ class Context:
     signing: KeyRing
     chain: Chain
     anchoring: Anchoring | None
+    exclusions: ExclusionList
     metrics: Metrics
     query_slots: anyio.CapacityLimiter
     person_slots: PersonSlots

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Lock
 
@@ -38,9 +38,9 @@ class DatasetEngine:
         )
 
     @contextmanager
-    def vault(self) -> Iterator[WorkerProcess]:
-        """A worker that can release; raises EngineUnavailableError if none gets free."""
-        with self._pool.vault() as worker:
+    def vault(self, snapshot_id: str | None = None) -> Iterator[WorkerProcess]:
+        """A worker that can release; raises EngineUnavailableError if none gets free, or has another snapshot open."""
+        with self._pool.vault(snapshot_id) as worker:
             yield worker
 
     def domain_size(self, axis: Axis) -> int:
@@ -85,16 +85,25 @@ class Engines:
         self._open: dict[str, tuple[str, DatasetEngine]] = {}
 
     def of(self, snapshot: Snapshot) -> DatasetEngine:
-        """The workers that have this snapshot open."""
+        """The workers that have this snapshot open; or, where its files were deleted, those that serve in its place.
+
+        A question that was planned on deleted rows can then still end on public tables; a release has to name the
+        snapshot (`vault`), and is not begun on another.
+        """
         known = self._open.get(snapshot.dataset)
         if known is not None and known[0] == snapshot.id:
             return known[1]
         with self._lock:
             known = self._open.get(snapshot.dataset)
-            if known is None or known[0] != snapshot.id:
+            if known is None or (known[0] != snapshot.id and snapshot.private_file.exists()):
                 known = (snapshot.id, DatasetEngine(self._serve(snapshot)))
                 self._open[snapshot.dataset] = known
             return known[1]
+
+    def move_on(self, snapshot_of: Callable[[str], Snapshot]) -> None:
+        """Open what is current of each dataset that is open, so that no worker keeps rows of a snapshot that is not."""
+        for dataset in tuple(self._open):
+            self.of(snapshot_of(dataset))
 
     def close(self) -> None:
         """End all workers."""
@@ -110,14 +119,14 @@ class Engines:
             snapshot.directory / "private.duckdb",
             snapshot.directory / "public.duckdb",
             twin_statements(snapshot.policy),
+            SecretKeys.open(self._settings.keys_dir).snapshot_key(snapshot.dataset, snapshot.id),
         )
         pool = self._pools.get(snapshot.dataset)
         if pool is not None:
             pool.swap(files)
             return pool
         workers = worker_settings(self._settings, self._settings.workers, self._settings.query_timeout_seconds)
-        vault_key = SecretKeys.open(self._settings.keys_dir).vault_key
-        pool = self._pools[snapshot.dataset] = WorkerPool(files, vault_key, workers)
+        pool = self._pools[snapshot.dataset] = WorkerPool(files, workers)
         return pool
 
 

@@ -233,6 +233,13 @@ _ROWS: Final = (
         "Send the same request again with the same Idempotency-Key.",
     ),
     ProblemType(
+        "not-recorded",
+        503,
+        "Nothing was recorded",
+        "The list of opt-outs and erasures can't be read or written, so none of the request was recorded.",
+        "Send the same request again: to record something twice is harmless. If it lasts, tell the operators.",
+    ),
+    ProblemType(
         "ledger-unavailable",
         503,
         "The ledger can't be used",

@@ -88,6 +88,10 @@ def _query_problem(error: query_errors.QueryError) -> Problem | None:
             return Problem(slug, error.reason)
         case query_errors.PostprocessError():
             return Problem("postprocess-failed", error.reason)
+        case query_errors.ExclusionError():
+            return Problem("invalid-request", error.reason)
+        case query_errors.ExclusionListError():
+            return _constant("not-recorded")
         case query_errors.ReleaseFailedError():
             return _constant("release-failed")
         case query_errors.EngineUnavailableError():
@@ -122,6 +126,6 @@ def _budget_problem(error: budget_errors.BudgetError) -> Problem | None:
 
 
 def _constant(slug: str) -> Problem:
-    retry = {"request-in-progress", "engine-unavailable", "ledger-unavailable"}
+    retry = {"request-in-progress", "engine-unavailable", "ledger-unavailable", "not-recorded"}
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if slug in retry else {}
     return Problem(slug, PROBLEM_TYPES[slug].meaning, {}, headers)

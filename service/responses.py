@@ -243,6 +243,15 @@ class KeyPage(Body):
     next: str | None
 
 
+class Recorded(Body):
+    """What was recorded, as it was asked for: of which units, and how many, is not said."""
+
+    dataset: str
+    level: str
+    kind: str
+    status: Literal["recorded"]
+
+
 class LedgerEntry(Body):
     """One entry of the ledger: `hash` is the SHA-256 of `prev_hash` and the canonical JSON of the rest."""
 

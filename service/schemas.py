@@ -24,6 +24,7 @@ from pydantic import (
 )
 from typing_extensions import TypedDict
 
+from queries.exclusions import MOST_ID_CHARACTERS, Kind, Level
 from queries.parameters import ITEMS_LIMIT, TYPES
 from queries.stated import AUTOMATIC
 from queries.targets import Target
@@ -344,6 +345,31 @@ class BudgetChange(Strict):
     )
     reason: Reason = Field(
         description="Why; it stands in the ledger forever.", examples=["Approved for the spring study"]
+    )
+
+
+UnitId = (
+    Annotated[int, Field(ge=-_INT64, lt=_INT64)]
+    | Annotated[str, StringConstraints(min_length=1, max_length=MOST_ID_CHARACTERS)]
+)
+
+
+class ExclusionBody(Strict):
+    """Units to be left out of every later snapshot, or to be let in again."""
+
+    units: Annotated[list[UnitId], Field(min_length=1, max_length=1_000)] = Field(
+        description="Ids as the sources have them, letter by letter; they are kept as keyed pseudonyms only.",
+        examples=[["4711", "4712"]],
+    )
+    level: Level = Field(
+        default="all", description="Everything of the unit, or only the tables that the policy declares line items."
+    )
+    kind: Kind = Field(
+        default="opt-out",
+        description="`opt-out` can be taken back; rows of an `erasure` do not come back; `withdrawal` takes back.",
+    )
+    reason: Reason = Field(
+        description="Why; it is kept forever, so it names no id.", examples=["Asked for at the service desk"]
     )
 
 

@@ -98,7 +98,10 @@ class Settings(BaseSettings):
     rate_burst: int = Field(default=400, ge=1, le=1_000_000, description="Requests that one key may send at once.")
     body_timeout_seconds: float = Field(default=10.0, gt=0, le=600, description="Time for a request body to arrive.")
     recovery_seconds: float = Field(
-        default=30.0, gt=0, le=3_600, description="Time between two searches for requests that were never finished."
+        default=30.0,
+        gt=0,
+        le=3_600,
+        description="Time between two searches for requests that were never finished, and for new snapshots.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
     log_format: Literal["json", "console"] = Field(default="json", description="One JSON object a line, or text.")

@@ -7,9 +7,9 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from service.problems import Problem
-from service.schemas import AccuracyBody, BudgetChange, KeyRequest, QueryBody, QueryOptions
+from service.schemas import AccuracyBody, BudgetChange, ExclusionBody, KeyRequest, QueryBody, QueryOptions
 
-_BODIES: Final = (QueryBody, QueryOptions, AccuracyBody, BudgetChange, KeyRequest)
+_BODIES: Final = (QueryBody, QueryOptions, AccuracyBody, BudgetChange, ExclusionBody, KeyRequest)
 _FIELDS: Final = frozenset(name for body in _BODIES for name in body.model_fields)
 _PARAMETERS: Final = frozenset({"dataset", "cursor", "limit", "after", "query_id", "fmt", "account_id", "key_id"})
 _KINDS: Final = frozenset({"body", "query", "path", "header"})

@@ -222,6 +222,13 @@ ACCURACY: Final[dict[str, Any]] = {
     ],
     "recommended": {"wanted_relative_error": "0.1", "epsilon": "0.5"},
 }
+EXCLUSION: Final[dict[str, Any]] = {
+    "units": ["4711", "4712"],
+    "level": "all",
+    "kind": "opt-out",
+    "reason": "Asked for at the service desk",
+}
+RECORDED: Final[dict[str, Any]] = {"dataset": "journey", "level": "all", "kind": "opt-out", "status": "recorded"}
 HISTORY_ITEM: Final[dict[str, Any]] = {
     "id": "q_01kaqv9d3m2w8xk4",
     "dataset": "journey",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -25,12 +25,11 @@ Kind = Literal["public", "synthetic"]
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """The files that a simulation opens, the key of their rows, and what they are in words."""
+    """The files that a simulation opens, and what they are in words."""
 
     kind: Kind
     policy: Policy
     files: SnapshotFiles
-    vault_key: str = field(repr=False)
     description: str
     units: int | None  # None of real rows: how many there are is not counted
 
@@ -44,7 +43,7 @@ def public_ground(snapshot: Snapshot, keys: SecretKeys) -> Ground:
             "Only a policy with `public_rows`, loaded with the data, says otherwise."
         )
     described = f"the dataset's own rows, which its policy declares public: {declared.source}"
-    return Ground("public", snapshot.policy, _files(snapshot), keys.vault_key, described, None)
+    return Ground("public", snapshot.policy, _files(snapshot, keys), described, None)
 
 
 def synthetic_ground(  # what to make, of what, and where
@@ -71,23 +70,28 @@ def kept_ground(directory: Path, policy: Policy, shape: Shape) -> Ground:
     snapshot = current_snapshot(directory / "vault", policy.dataset)
     if snapshot is None:
         raise LoadError("the rows made up for simulations are damaged: delete the folder `simulations`")
-    key = SecretKeys.open(directory / "keys").vault_key
-    return Ground("synthetic", policy, _files(snapshot), key, _described(policy, shape), shape.units)
+    files = _files(snapshot, SecretKeys.open(directory / "keys"))
+    return Ground("synthetic", policy, files, _described(policy, shape), shape.units)
 
 
 @contextmanager
 def opened(ground: Ground, settings: Settings, release_seconds: float, workers: int = 1) -> Iterator[DatasetEngine]:
     """Workers over the ground: some with its rows, one with its public tables, limited as all workers are."""
-    pool = WorkerPool(ground.files, ground.vault_key, worker_settings(settings, workers, release_seconds))
+    pool = WorkerPool(ground.files, worker_settings(settings, workers, release_seconds))
     try:
         yield DatasetEngine(pool)
     finally:
         pool.close()
 
 
-def _files(snapshot: Snapshot) -> SnapshotFiles:
+def _files(snapshot: Snapshot, keys: SecretKeys) -> SnapshotFiles:
     return SnapshotFiles(
-        snapshot.id, snapshot.private_file, snapshot.public_file, twin_statements(snapshot.policy), simulation=True
+        snapshot.id,
+        snapshot.private_file,
+        snapshot.public_file,
+        twin_statements(snapshot.policy),
+        keys.snapshot_key(snapshot.dataset, snapshot.id),
+        simulation=True,
     )
 
 

@@ -25,7 +25,7 @@ from queries.policy import load_policy
 from queries.postprocess import statement_tables
 from queries.release import release
 from queries.schema import Schema
-from queries.vault import SecretKeys, load_snapshot
+from queries.vault import SecretKeys, Snapshot, load_snapshot
 from queries.worker_roles import PublicRole
 from queries.worker_wire import Postprocess
 
@@ -110,9 +110,12 @@ class Retailer:
         self.paths = dict(sources)
         keys = SecretKeys.open(directory / "keys")
         snapshot = load_snapshot(directory / "vault", POLICY_TEXT, sources, keys)
+        self._open(snapshot, keys)
+
+    def _open(self, snapshot: Snapshot, keys: SecretKeys) -> None:
         self.connection = connect(threads=2, memory_bytes=1 << 30)
         attach(self.connection, snapshot.public_file, "public")
-        attach(self.connection, snapshot.private_file, "private", keys.vault_key)
+        attach(self.connection, snapshot.private_file, "private", keys.snapshot_key(snapshot.dataset, snapshot.id))
         self.engine = DuckDBEngine(self.connection, threads=2)
         self._role = PublicRole(self.connection, self.engine)
 
@@ -150,6 +153,11 @@ class Retailer:
             cursor.execute(plain or statement.sql, None if plain else statement.params or None)
             names = [str(column[0]).lower() for column in cursor.description or []]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def move_on(self, snapshot: Snapshot, keys: SecretKeys) -> None:
+        """Ask another snapshot from now on."""
+        self.connection.close()
+        self._open(snapshot, keys)
 
     def close(self) -> None:
         self.connection.close()

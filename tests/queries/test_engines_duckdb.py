@@ -64,7 +64,7 @@ def locked(shop: tuple[Shop, Snapshot]) -> Iterator[duckdb.DuckDBPyConnection]:
     made, snapshot = shop
     (made.root / "secret.csv").write_text("a\n1\n", encoding="utf-8")
     with connect(2, 1 << 28) as connection:
-        attach(connection, snapshot.private_file, "private", made.keys.vault_key)
+        attach(connection, snapshot.private_file, "private", made.keys.snapshot_key("shop", snapshot.id))
         attach(connection, snapshot.public_file, "public")
         lock(connection)
         yield connection

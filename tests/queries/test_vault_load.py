@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from queries import vault_private
+from queries import vault_tables
 from queries.errors import LoadError
 from queries.vault import attach_encrypted, load_encryption, load_snapshot
 from tests.queries.vault_world import CARDS, LINES, POLICY, Shop, rows
@@ -40,7 +40,7 @@ def test_two_loads_of_the_same_rows_store_the_same_tables(shop: Shop) -> None:
 
 
 def test_rows_are_stored_clustered_by_unit_and_then_by_all_columns(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vault_private, "PARTITION_ROWS", 100)
+    monkeypatch.setattr(vault_tables, "PARTITION_ROWS", 100)
     snapshot = shop.load()
     stored = rows(shop, snapshot, "SELECT * FROM vault.lines ORDER BY rowid")
     assert stored == rows(shop, snapshot, "SELECT * FROM vault.lines ORDER BY ALL")
@@ -51,15 +51,15 @@ def test_a_table_out_of_order_is_noticed(shop: Shop) -> None:
     snapshot = shop.load()
     with duckdb.connect() as connection:
         load_encryption(connection)
-        attach_encrypted(connection, snapshot.private_file, "vault", shop.keys.vault_key)
-        vault_private._check_order(connection, "lines")
+        attach_encrypted(connection, snapshot.private_file, "vault", shop.keys.snapshot_key("shop", snapshot.id))
+        vault_tables._check_order(connection, "lines")
         connection.execute("UPDATE vault.lines SET _u = 0 WHERE rowid = 999")
         with pytest.raises(LoadError, match="order of its units"):
-            vault_private._check_order(connection, "lines")
+            vault_tables._check_order(connection, "lines")
 
 
 def test_partitions_cover_all_units_without_overlap(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vault_private, "PARTITION_ROWS", 100)
+    monkeypatch.setattr(vault_tables, "PARTITION_ROWS", 100)
     ranges = rows(shop, shop.load(), "SELECT lo, hi FROM vault._partitions ORDER BY lo")
     assert 5 < len(ranges) <= 11
     assert [low for low, _ in ranges] == [0, *(high for _, high in ranges[:-1])]
@@ -219,33 +219,6 @@ def test_groups_with_one_parent_share_a_stand_in_and_the_first_group_counts(shop
     both = replace(shop, policy=shop.policy + second)
     query = "SELECT product_id, _sensitive, _original_product_id FROM vault.lines GROUP BY ALL ORDER BY ALL"
     assert rows(shop, both.load(), query) == [(-2, 0, 2), (-1, 1, 1), (0, None, None), (3, None, None)]
-
-
-def test_those_who_opted_out_do_not_enter(shop: Shop) -> None:
-    shop.load()
-    levels = {"card 1": "all", "card 2": "line_items"}
-    entries = [{"pseudonym": shop.keys.pseudonym(card).hex(), "level": level} for card, level in levels.items()]
-    (shop.vault / "shop" / "optouts.json").write_text(json.dumps(entries), encoding="utf-8")
-    snapshot = shop.load()
-    units = "SELECT _u FROM vault._units WHERE pseudonym = from_hex('{}')"
-    assert rows(shop, snapshot, units.format(entries[0]["pseudonym"])) == []
-    [(second,)] = rows(shop, snapshot, units.format(entries[1]["pseudonym"]))
-    assert rows(shop, snapshot, f"SELECT count(*) FROM vault.lines WHERE _u = {second}") == [(0,)]
-    assert rows(shop, snapshot, f"SELECT count(*) FROM vault.cards WHERE _u = {second}") == [(1,)]
-    assert rows(shop, snapshot, "SELECT count(*), min(_u), max(_u) FROM vault._units") == [(59, 0, 58)]
-
-
-def test_opt_outs_that_cannot_be_honoured_end_the_load(shop: Shop) -> None:
-    shop.load()
-    path = shop.vault / "shop" / "optouts.json"
-    for text in ("{", "[3]", '[{"pseudonym": "00", "level": "all"}]', '[{"pseudonym": "zz", "level": "all"}]'):
-        path.write_text(text, encoding="utf-8")
-        with pytest.raises(LoadError, match=r"optouts\.json"):
-            shop.load()
-    path.write_text(json.dumps([{"pseudonym": "00" * 32, "level": "all"}]), encoding="utf-8")
-    (shop.root / "keys" / "pseudonym.key").unlink()
-    with pytest.raises(LoadError, match="pseudonym key has changed"):
-        shop.load()
 
 
 def test_no_unit_value_nor_any_other_text_of_a_row_is_readable_in_the_files(shop: Shop) -> None:

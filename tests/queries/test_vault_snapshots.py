@@ -68,7 +68,7 @@ def progress(name, share):
     if name == step:
         die()
 
-synced = vault_snapshots._sync
+synced = vault_snapshots.sync
 calls = []
 
 def sync(path):
@@ -77,7 +77,7 @@ def sync(path):
     if step == str(len(calls)):
         die()
 
-vault_snapshots._sync = sync
+vault_snapshots.sync = sync
 sources = {name: str(root / f"{name}.parquet") for name in ("lines", "cards")}
 policy = (root / "policy.yaml").read_text()
 load_snapshot(root / "vault", policy, sources, SecretKeys.open(root / "keys"), progress=progress)
@@ -98,12 +98,14 @@ def test_a_load_that_is_killed_leaves_a_whole_snapshot_serving(shop: Shop, step:
     assert rows(shop, serving, COUNT) == [(1000,) if serving == old else (900,)]
     again = new.load()
     assert rows(shop, again, COUNT) == [(900,)]
-    assert list((shop.vault / "shop" / "snapshots").glob(".*")) == []
+    folders, keys = shop.vault / "shop" / "snapshots", shop.root / "keys" / "snapshots" / "shop"
+    assert list(folders.glob(".*")) == []
+    assert {key.stem for key in keys.iterdir()} == {folder.name for folder in folders.iterdir()}
 
 
 def test_two_loads_of_one_dataset_at_once_are_refused(shop: Shop) -> None:
     shop.load()
-    with vault_snapshots.loading(shop.vault / "shop"), pytest.raises(LoadError, match="another load"):
+    with vault_snapshots.loading(shop.vault / "shop", shop.keys), pytest.raises(LoadError, match="another load"):
         shop.load()
     shop.load()
 
@@ -133,9 +135,10 @@ def test_a_damaged_snapshot_is_not_served(shop: Shop) -> None:
 HOLDER = """
 import sys, time
 from pathlib import Path
+from queries.vault import SecretKeys
 from queries.vault_snapshots import loading
 
-with loading(Path(sys.argv[1])):
+with loading(Path(sys.argv[1]), SecretKeys.open(Path(sys.argv[2]))):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -149,6 +152,7 @@ def test_the_lock_goes_with_its_process(shop: Shop) -> None:
             "-c",
             HOLDER,
             str(home),
+            str(shop.root / "keys"),
         ],
         cwd=ROOT,
         stdout=subprocess.PIPE,

@@ -264,7 +264,9 @@ def test_a_worker_gives_up_what_it_does_not_need(pool: WorkerPool) -> None:
 def test_no_secret_is_in_the_arguments_or_the_environment(pool: WorkerPool, world: tuple[Shop, Snapshot]) -> None:
     with pool.vault() as worker:
         arguments = Path(f"/proc/{worker.pid}/cmdline").read_bytes()
-    assert world[0].keys.vault_key.encode() not in arguments
+    shop, snapshot = world
+    for key in (shop.keys.vault_key, shop.keys.snapshot_key(snapshot.dataset, snapshot.id)):
+        assert key.encode() not in arguments
     assert b"queries.worker" in arguments
 
 
@@ -329,7 +331,7 @@ def test_a_swap_serves_the_new_snapshot_and_lets_the_old_worker_finish(tmp_path:
     with working(shop, shop.load()) as pool, pool.vault() as old:
         more = replace(shop, lines=f"{shop.lines} UNION ALL {shop.lines}")
         snapshot = more.load()
-        pool.swap(files(snapshot))
+        pool.swap(files(shop, snapshot))
         assert pool.snapshot_id == snapshot.id
         with pool.vault() as new:
             assert _counts(new.release(COUNT, COUNT.loss)) == {key: 2 * n for key, n in EXPECTED.items()}

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
 
-from queries.vault import SecretKeys, Snapshot, attach_encrypted, load_encryption, load_snapshot
+from queries.exclusion_list import Asked, ExclusionList, list_file
+from queries.exclusions import Kind, Level
+from queries.vault import (
+    SecretKeys,
+    Snapshot,
+    attach_encrypted,
+    load_encryption,
+    load_snapshot,
+    refresh_snapshot,
+)
 
 POLICY = (Path(__file__).parents[1] / "sql" / "policy" / "valid" / "shop.yaml").read_text(encoding="utf-8")
 
@@ -34,6 +43,7 @@ class Shop:
     lines: str = LINES
     cards: str = CARDS
     kind: str = "parquet"
+    more: tuple[tuple[str, str], ...] = ()  # further tables and their rows
     made: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -52,7 +62,7 @@ class Shop:
     def sources(self) -> dict[str, str]:
         places: dict[str, str] = {}
         with duckdb.connect() as connection:
-            for name, query in (("lines", self.lines), ("cards", self.cards)):
+            for name, query in (("lines", self.lines), ("cards", self.cards), *self.more):
                 places[name] = str(self.root / f"{name}.{self.kind}")
                 if self.kind == "duckdb":
                     Path(places[name]).unlink(missing_ok=True)
@@ -66,13 +76,25 @@ class Shop:
     def load(self) -> Snapshot:
         return load_snapshot(self.vault, self.policy, self.sources(), self.keys)
 
+    def refresh(self) -> Snapshot:
+        return refresh_snapshot(self.vault, "shop", self.keys)
+
+    def exclude(self, *cards: str, level: Level = "all", kind: Kind = "opt-out") -> None:
+        with closing(self.exclusions()) as listed:
+            listed.record(Asked("shop", level, kind, "officer", "the customer asked for it"), cards)
+
+    def exclusions(self) -> ExclusionList:
+        return ExclusionList(list_file(self.vault), self.keys)
+
 
 @contextmanager
 def opened(snapshot: Snapshot, keys: SecretKeys) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection with the private tables under `vault` and the public ones under `public_vault`."""
     with duckdb.connect() as connection:
         load_encryption(connection)
-        attach_encrypted(connection, snapshot.private_file, "vault", keys.vault_key, ", READ_ONLY")
+        attach_encrypted(
+            connection, snapshot.private_file, "vault", keys.snapshot_key(snapshot.dataset, snapshot.id), ", READ_ONLY"
+        )
         connection.execute(f"ATTACH '{snapshot.public_file}' AS public_vault (READ_ONLY)")
         yield connection
 

@@ -50,8 +50,10 @@ UNKNOWN = Aggregation(
 )
 
 
-def files(snapshot: Snapshot) -> SnapshotFiles:
-    return SnapshotFiles(snapshot.id, snapshot.private_file, snapshot.public_file, twin_statements(snapshot.policy))
+def files(shop: Shop, snapshot: Snapshot) -> SnapshotFiles:
+    key = shop.keys.snapshot_key(snapshot.dataset, snapshot.id)
+    twin = twin_statements(snapshot.policy)
+    return SnapshotFiles(snapshot.id, snapshot.private_file, snapshot.public_file, twin, key)
 
 
 @contextmanager
@@ -76,7 +78,8 @@ def working(
         statement_seconds=statement_seconds,
         deadlines=deadlines or Deadlines(),
     )
-    pool = WorkerPool(replace(files(snapshot), simulation=simulation), vault_key or shop.keys.vault_key, settings)
+    made = files(shop, snapshot)
+    pool = WorkerPool(replace(made, simulation=simulation, vault_key=vault_key or made.vault_key), settings)
     try:
         yield pool
     finally:

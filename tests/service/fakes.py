@@ -150,6 +150,9 @@ class FakeAnswering:
         self._ledger.settle(reservation.id, outcome, (release,))
         return Answered(outcome, touched_private_rows=True)
 
+    def move_on(self) -> None:
+        pass
+
     def close(self) -> None:
         self.is_closed = True
 

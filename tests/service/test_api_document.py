@@ -43,6 +43,7 @@ def test_the_examples_are_valid_requests() -> None:
     schemas.QueryBody.model_validate(examples.QUERY)
     schemas.AccuracyBody.model_validate(examples.ACCURACY_REQUEST)
     schemas.BudgetChange.model_validate(examples.BUDGET_CHANGE)
+    schemas.ExclusionBody.model_validate(examples.EXCLUSION)
     schemas.KeyRequest.model_validate(examples.KEY_REQUEST)
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from fastapi.routing import APIRoute
 
-from service.api import accuracy, audit, budgets, datasets, keys, me, queries, reports
+from service.api import accuracy, audit, budgets, datasets, exclusions, keys, me, queries, reports
 from service.api_keys import ApiKeys
 from service.auth import ROLES
 from tests.service.harness import QUESTION, Harness
@@ -24,6 +24,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/datasets"): ALL,
     ("GET", "/v1/datasets/{dataset}"): ALL,
     ("POST", "/v1/datasets/{dataset}/accuracy"): {"analyst", "dashboard", "officer"},
+    ("POST", "/v1/datasets/{dataset}/exclusions"): {"officer", "admin"},
     ("GET", "/v1/budgets"): {"analyst", "dashboard", "officer", "auditor"},
     ("GET", "/v1/budgets/{account_id:path}"): {"analyst", "dashboard", "officer", "auditor"},
     ("GET", "/v1/budgets/{account_id:path}/ledger"): {"officer", "auditor"},
@@ -46,6 +47,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
 _BODIES = {
     ("POST", "/v1/queries"): QUESTION,
     ("POST", "/v1/datasets/{dataset}/accuracy"): {"sql": QUESTION["sql"]},
+    ("POST", "/v1/datasets/{dataset}/exclusions"): {"units": [1], "reason": "testing"},
     ("PATCH", "/v1/budgets/{account_id:path}"): {"epsilon": "5", "reason": "testing"},
     ("POST", "/v1/keys"): {"owner": "maria", "role": "analyst"},
 }
@@ -62,7 +64,7 @@ def address(path: str, role: str) -> str:
 def test_the_matrix_names_every_call() -> None:
     routes = [
         route
-        for module in (queries, datasets, accuracy, budgets, me, keys, audit, reports)
+        for module in (queries, datasets, accuracy, exclusions, budgets, me, keys, audit, reports)
         for route in module.router.routes
     ]
     calls = {(method, r.path) for r in routes if isinstance(r, APIRoute) for method in r.methods or ()}
@@ -80,7 +82,7 @@ def test_a_role_may_call_what_belongs_to_it_and_nothing_else(harness: Harness, r
             headers={"Idempotency-Key": "matrix"},
         )
         if role in allowed:
-            assert response.status_code in {200, 201, 204, 404}, (method, path, response.text)
+            assert response.status_code in {200, 201, 202, 204, 404}, (method, path, response.text)
         else:
             harness.problem(response, "role")
 

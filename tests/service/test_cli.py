@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from budgets.evidence.chain import HEAD_TYPE, Chain, sealed_head
 from budgets.evidence.receipts import receipt_of, with_receipt
 from budgets.evidence.sealed import seal
 from budgets.evidence.signing import KeyRing
-from service.app import create_app, open_api_keys, open_ledger
+from queries.vault import SecretKeys
+from service.app import create_app, open_api_keys, open_exclusions, open_ledger
 from service.cli import app
 from service.demo import DATASET
 from service.reports.registry_schema import mistakes
@@ -119,6 +121,115 @@ def test_a_load_makes_a_snapshot_and_opens_its_accounts(data: Path) -> None:
     ledger.close()
     assert run("load", str(policy), "purchases").exit_code == 1
     assert run("load", str(policy), "purchases=/nothing/here.csv").exit_code == 1
+
+
+REASON = ("--reason", "Asked for at the service desk")
+DECLARED = POLICY_TEXT.replace("    unit_column:", "    line_items: true\n    unit_column:")
+
+
+@pytest.fixture
+def shop(data: Path) -> Path:
+    """A loaded dataset of two households."""
+    (data / "policy.yaml").write_text(DECLARED)
+    assert run("load", str(data / "policy.yaml"), f"purchases={_write_purchases(data)}").exit_code == 0
+    return data
+
+
+def _left_out() -> dict[bytes, set[str]]:
+    with closing(open_exclusions(Settings())) as listed:
+        found: dict[bytes, set[str]] = {}
+        for each in listed.of("shop").left_out:
+            found.setdefault(each.pseudonym, set()).add(each.sort)
+    return found
+
+
+def _pseudonyms(*ids: str) -> set[bytes]:
+    keys = SecretKeys.open(Settings().keys_dir)
+    return {keys.pseudonym(each) for each in ids}
+
+
+def test_opt_outs_are_read_from_standard_input_a_file_or_arguments(shop: Path) -> None:
+    (shop / "ids.txt").write_text("2\r\n\n3\n")
+    for arguments, text in (((), "1\n"), (("--file", str(shop / "ids.txt")), ""), (("4",), "")):
+        given = CliRunner().invoke(app, ["optout", "shop", *arguments, *REASON], input=text)
+        assert given.exit_code == 0, given.output
+    assert set(_left_out()) == _pseudonyms("1", "2", "3", "4")
+
+
+def test_an_opt_out_says_the_same_whatever_the_data_have(shop: Path) -> None:
+    told = {run("optout", "shop", *ids, *REASON).output for ids in (("1",), ("1",), ("99",), ("1", "2", "99"))}
+    assert told == {"recorded; it is in force from the next load or refresh on\n"}
+
+
+def test_an_erasure_is_in_force_with_the_next_refresh(shop: Path) -> None:
+    snapshots = Settings().vault_root / "shop" / "snapshots"
+    (old,) = snapshots.iterdir()
+    (shop / "purchases.csv").unlink()
+    assert run("optout", "shop", "1", "--erase", *REASON).exit_code == 0
+    refreshed = run("refresh", "shop")
+    assert refreshed.exit_code == 0, refreshed.output
+    (new,) = snapshots.iterdir()
+    assert new != old
+    assert f"snapshot {new.name} is current" in refreshed.stdout
+
+
+def test_what_a_refresh_tells_does_not_depend_on_who_is_left_out(shop: Path) -> None:
+    def told() -> str:
+        return re.sub(r"s_[0-9a-z_]+|[0-9:]{7}", "", run("refresh", "shop").output)
+
+    before = told()
+    run("optout", "shop", "1", "--erase", *REASON)
+    assert told() == before
+
+
+def test_a_level_and_a_withdrawal_are_recorded(shop: Path) -> None:
+    assert run("optout", "shop", "1", "--level", "line_items", *REASON).exit_code == 0
+    assert _left_out() == {next(iter(_pseudonyms("1"))): {"line items"}}
+    assert run("optout", "shop", "1", "--withdraw", *REASON).exit_code == 0
+    assert _left_out() == {}
+
+
+def test_who_opts_out_before_the_first_load_is_never_loaded(data: Path) -> None:
+    (data / "policy.yaml").write_text(DECLARED)
+    assert run("optout", "shop", "1", *REASON).exit_code == 1
+    assert run("optout", "other", "1", "--policy", str(data / "policy.yaml"), *REASON).exit_code == 1
+    assert run("optout", "shop", "1", "--policy", str(data / "policy.yaml"), *REASON).exit_code == 0
+    assert set(_left_out()) == _pseudonyms("1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("--erase", "--withdraw", "1"), ""),
+        (("--level", "some", "1"), ""),
+        (("4711x",), ""),
+        ((), ""),
+        ((), "4711 \n"),
+        (("4711", "--file", "policy.yaml"), ""),
+    ],
+)
+def test_an_opt_out_that_does_not_fit_is_refused_without_its_ids(
+    shop: Path, arguments: tuple[str, ...], text: str
+) -> None:
+    given = CliRunner().invoke(app, ["optout", "shop", *arguments, *REASON], input=text)
+    assert given.exit_code != 0
+    assert "4711" not in given.output
+    assert "Traceback" not in given.output
+    assert _left_out() == {}
+
+
+def test_an_opt_out_has_a_reason_that_names_no_id(shop: Path) -> None:
+    assert run("optout", "shop", "4711").exit_code != 0
+    assert run("optout", "shop", "4711", "--reason", "why").exit_code == 1
+    assert run("optout", "shop", "4711", "--reason", "4711 asked for it").exit_code == 1
+    assert _left_out() == {}
+
+
+def test_line_items_are_refused_where_the_policy_declares_none(data: Path) -> None:
+    (data / "policy.yaml").write_text(POLICY_TEXT)
+    refused = run("optout", "shop", "1", "--level", "line_items", "--policy", str(data / "policy.yaml"), *REASON)
+    assert refused.exit_code == 1
+    assert "declares no table of line items" in refused.output
 
 
 def test_a_synthetic_retailer_is_written(tmp_path: Path) -> None:

@@ -36,7 +36,9 @@ def snapshot(data_dir: Path, keys: SecretKeys) -> Snapshot:
 def vault(snapshot: Snapshot, keys: SecretKeys) -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
         load_encryption(connection)
-        attach_encrypted(connection, snapshot.private_file, "vault", keys.vault_key, ", READ_ONLY")
+        attach_encrypted(
+            connection, snapshot.private_file, "vault", keys.snapshot_key(snapshot.dataset, snapshot.id), ", READ_ONLY"
+        )
         connection.execute(f"ATTACH '{snapshot.public_file}' AS public_vault (READ_ONLY)")
         yield connection
 
@@ -100,7 +102,7 @@ def test_the_second_start_keeps_the_snapshot_and_is_quick(data_dir: Path, keys: 
     start = time.perf_counter()
     assert ensure_demo(data_dir, data_dir / "vault", keys) == snapshot
     assert time.perf_counter() - start < 0.5
-    assert sorted(path.name for path in data_dir.iterdir()) == ["keys", "vault"]
+    assert sorted(path.name for path in data_dir.iterdir()) == ["exclusions.db", "keys", "vault"]
 
 
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,7 @@ _MADE = {
     "QueryNotPrivateError": query_errors.QueryNotPrivateError("code", "reason"),
     "PriceError": query_errors.PriceError("invalid-price", "reason"),
     "PostprocessError": query_errors.PostprocessError("reason"),
+    "ExclusionError": query_errors.ExclusionError("reason"),
     "BudgetExhaustedError": budget_errors.BudgetExhaustedError("journey"),
 }
 
