@@ -40,7 +40,8 @@ def load_private_tables(
 ) -> None:
     """Creates `vault.<table>` for each private table, `vault._units` and `vault._partitions`.
 
-    A unit is whoever has a row that enters. Tables that are not unique per unit are the line items.
+    A unit is whoever has a row that enters. Tables that are not unique per unit are the line items. Where the policy
+    declares blocks, rows of dated tables carry the number of their unit and month together (`_number`).
     """
     tables = policy.private_tables()
     tell("units", 0.05)
@@ -52,7 +53,7 @@ def load_private_tables(
         _check_order(connection, name)
         _check_unique(connection, name, table)
     tell("partitions", 0.92)
-    _partition(connection, list(tables))
+    _partition(connection, {name: _span(policy, name) for name in tables})
 
 
 def _kept(policy: Policy, name: str, load: PrivateLoad) -> str:
@@ -135,15 +136,35 @@ def _load_table(  # one call, private to this file
         connection,
         name,
         f"""
-        SELECT unit_numbers._u, {projected}{hidden}
+        SELECT {_number(policy, name)} AS _u, {projected}{hidden}
         FROM ({rows}) AS kept
         JOIN unit_numbers ON kept.{identifier(table.unit_column or "")} = unit_numbers.value AND {has_lines}
         {join}
         """,
+        _span(policy, name),
     )
 
 
-def _cluster(connection: duckdb.DuckDBPyConnection, name: str, rows: str) -> None:
+def _number(policy: Policy, table: str) -> str:
+    """The number that a row carries: its account's, or with blocks account · months + month, if the table is dated.
+
+    The month of the day as it is stored: not NULL, and within its declared range.
+    """
+    day, calendar = policy.day_of(table), policy.calendar
+    if day is None or calendar is None:
+        return "unit_numbers._u"
+    stored = f"kept.{identifier(day)}"
+    month = f"year({stored}) * 12 + month({stored}) - 1 - {calendar.first}"
+    return f"CAST(unit_numbers._u * {calendar.count} + {month} AS INTEGER)"
+
+
+def _span(policy: Policy, table: str) -> int:
+    """How many numbers of the table's rows are one account's."""
+    calendar = policy.calendar
+    return 1 if policy.day_of(table) is None or calendar is None else calendar.count
+
+
+def _cluster(connection: duckdb.DuckDBPyConnection, name: str, rows: str, span: int) -> None:
     """Creates `vault.<name>`: the rows in the order of all their columns, the unit first.
 
     The rows are first written as they come, then sorted by ranges of units that fit in memory: three times as fast as
@@ -155,10 +176,9 @@ def _cluster(connection: duckdb.DuckDBPyConnection, name: str, rows: str) -> Non
     connection.execute("SET preserve_insertion_order = true")
     connection.execute(f"CREATE TABLE {target} AS SELECT * FROM {unsorted} WHERE FALSE")
     connection.execute(f"ALTER TABLE {target} ALTER COLUMN _u SET NOT NULL")
-    for low, high in _unit_ranges(connection, unsorted):
-        connection.execute(
-            f"INSERT INTO {target} SELECT * FROM {unsorted} WHERE _u >= {low} AND _u < {high} ORDER BY ALL"
-        )
+    for low, high in _unit_ranges(connection, unsorted, span):
+        within = f"_u >= {low * span} AND _u < {high * span}"
+        connection.execute(f"INSERT INTO {target} SELECT * FROM {unsorted} WHERE {within} ORDER BY ALL")
     connection.execute(f"DROP TABLE {unsorted}")
 
 
@@ -186,21 +206,22 @@ def _check_unique(connection: duckdb.DuckDBPyConnection, name: str, table: Table
         raise LoadError(f"{name} is declared unique per unit and a unit has two rows")
 
 
-def _partition(connection: duckdb.DuckDBPyConnection, names: list[str]) -> None:
-    """`vault._partitions(lo, hi)`: ranges that cover all units, of about two million rows of the largest table each."""
-    counts = {name: _scalar(connection, f"SELECT count(*) FROM {qualified('vault', name)}") for name in names}
+def _partition(connection: duckdb.DuckDBPyConnection, spans: Mapping[str, int]) -> None:
+    """`vault._partitions(lo, hi)`: ranges of accounts, all of them, of about two million rows of the largest table."""
+    counts = {name: _scalar(connection, f"SELECT count(*) FROM {qualified('vault', name)}") for name in spans}
     largest = max(counts, key=lambda name: (counts[name], name))
     connection.execute("CREATE TABLE vault._partitions(lo INTEGER, hi INTEGER)")
-    for low, high in _unit_ranges(connection, qualified("vault", largest)):
+    for low, high in _unit_ranges(connection, qualified("vault", largest), spans[largest]):
         connection.execute("INSERT INTO vault._partitions VALUES (?, ?)", [low, high])
 
 
-def _unit_ranges(connection: duckdb.DuckDBPyConnection, rows: str) -> list[tuple[int, int]]:
-    """Half-open ranges that cover all units in order, of about PARTITION_ROWS of these rows each."""
+def _unit_ranges(connection: duckdb.DuckDBPyConnection, rows: str, span: int) -> list[tuple[int, int]]:
+    """Half-open ranges of accounts that cover all in order, of about PARTITION_ROWS of these rows each."""
     starts = connection.execute(f"""
         WITH per_unit AS (
-            SELECT _units._u, coalesce(held.lines, 0) AS lines FROM vault._units
-            LEFT JOIN (SELECT _u, count(*) AS lines FROM {rows} GROUP BY _u) AS held ON held._u = _units._u
+            SELECT _units._u, coalesce(held.lines, 0) AS lines FROM vault._units LEFT JOIN (
+                SELECT _u // {span} AS _u, count(*) AS lines FROM {rows} GROUP BY ALL
+            ) AS held ON held._u = _units._u
         ), placed AS (
             SELECT _u, (sum(lines) OVER (ORDER BY _u) - lines) // {PARTITION_ROWS} AS part FROM per_unit
         )
