@@ -14,6 +14,7 @@ from queries.errors import QueryNotPrivateError
 from queries.function_names import Function
 from queries.grids import places_for_rows
 from queries.hints import called, hint
+from queries.months import lies_in_one_month
 from queries.parse import DIALECT, position, refusal
 from queries.plan import (
     BOOLEAN,
@@ -218,6 +219,11 @@ class Measures:
             return self._values(values[0], where)
         if self.scope.items[unit.item].outer:
             raise refusal("count-distinct", "The unit of a left join's right side may be NULL.", target)
+        if not lies_in_one_month(self.node.keys, self.node.relation, self._schema):
+            reason = "This counts customers over several months, and the privacy unit is a customer in one month."
+            day = self._schema.day_column
+            spanning = f"Group by DATE_TRUNC('month', {day}), or restrict it to one month in WHERE."
+            raise refusal("unit-spans-blocks", reason, target, hint=spanning)
         return [Asked(MeasureKind.UNITS, _when(where))]
 
     def _values(self, target: exp.Expr, where: Expression) -> list[Asked]:
@@ -301,7 +307,7 @@ def measures(
     scope: Scope, keys: list[Expression], tree: exp.Select, schema: Schema, aliases: dict[str, exp.Expr]
 ) -> Measures:
     """A new node for an aggregating SELECT: the scope's relation and keys in normal form."""
-    relation, moved = canonical(scope.relation(tree, schema.unit_column))
+    relation, moved = canonical(scope.relation(tree, schema))
     own = tuple(sorted({renumbered(key, moved) for key in keys}, key=repr))
     return Measures(scope, Node(relation, own, place=position(tree)), moved, aliases, schema)
 

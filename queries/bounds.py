@@ -25,6 +25,7 @@ from fractions import Fraction
 
 from queries.aggregates import Asked, Node
 from queries.function_names import Function
+from queries.months import is_fixed_in_month
 from queries.plan import WEIGHT_ONE, Call, Column, Derived, Expression, Grouped, MeasureKind, Relation, Scan, columns_of
 from queries.policy_model import VALUES_OF
 from queries.ranges import Ranges
@@ -55,7 +56,7 @@ def contribution_bound(asked: Asked, node: Node, schema: Schema, groups: int | N
         return entries.rows(node.relation) or _SOME_ROWS
     ranges = Ranges.over(node.relation, schema)
     found = Summands(node.relation, ranges, schema, entries).bound(asked.value)
-    room = found is not None and found.l2 * WEIGHT_ONE * schema.policy.max_units < 1 << 63
+    room = found is not None and found.l2 * WEIGHT_ONE * schema.most_units(node.relation) < 1 << 63
     return found if found is not None and room else _one_value(ranges.of(asked.value).largest, asked.scale)
 
 
@@ -126,9 +127,12 @@ def _key_columns(node: Node, schema: Schema) -> frozenset[str] | None:
 
 
 def has_one_group(relation: Relation, keys: Iterable[Expression], schema: Schema) -> bool:
-    """Whether all rows of a unit fall into one group: the keys are made of columns that have one value a unit."""
-    sources = {column.source for key in keys for column in columns_of(key)}
-    return all(is_unique_per_unit(relation, source, schema) for source in sources)
+    """Whether all rows of a unit fall into one group: its keys are months, or of columns with one value a unit."""
+    return all(
+        is_fixed_in_month(key, relation, schema)
+        or all(is_unique_per_unit(relation, column.source, schema) for column in columns_of(key))
+        for key in keys
+    )
 
 
 def has_one_row(relation: Relation, schema: Schema) -> bool:

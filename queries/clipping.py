@@ -69,7 +69,7 @@ class _Clipped:
         self._measure = measure
         self._tree = tree is not None
         self._schema = schema
-        self._unit = schema.policy.unit.name
+        self._unit = f"{schema.policy.unit.name}{'-month' if self._relation.span > 1 else ''}"
         self._all_groups = groups
         self._one_row = has_one_row(self._relation, schema)
         one = self._one_row or has_one_group(self._relation, aggregation.keys.expressions, schema)

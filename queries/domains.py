@@ -18,6 +18,7 @@ from queries.plan import (
     Axis,
     Call,
     Column,
+    Derived,
     Expression,
     Key,
     Kind,
@@ -138,14 +139,35 @@ def _declared(expression: Expression, node: Node, schema: Schema) -> Axis | None
     if len(columns) != 1:
         return None
     column = next(iter(columns))
-    fact = schema.fact(node.relation, column)
+    inner, relation = _unfolded(column, node.relation)
+    base = next(iter(columns_of(inner)), None)
+    if base is None or set(columns_of(inner)) != {base}:
+        return None
+    fact = schema.fact(relation, base)
     if fact is None:
         return None
-    variable = Column(0, "v", column.type)
-    function = _over_v(expression, column, variable)
-    own = tuple(_over_v(part, column, variable) for part in node.relation.where if set(columns_of(part)) == {column})
-    with_null = schema.nullable(node.relation, column) and not _excludes_null(own)
-    return _axis(fact, variable, function, own, with_null=with_null)
+    variable = Column(0, "v", base.type)
+    value = _over_v(inner, base, variable)
+    own = tuple(_over_v(part, column, value) for part in node.relation.where if set(columns_of(part)) == {column})
+    if relation is not node.relation:
+        own += tuple(_over_v(part, base, variable) for part in relation.where if set(columns_of(part)) == {base})
+    with_null = schema.nullable(relation, base) and not _excludes_null(own)
+    if with_null and relation is not node.relation:
+        return None
+    return _axis(fact, variable, _over_v(expression, column, value), own, with_null=with_null)
+
+
+def _unfolded(column: Column, relation: Relation) -> tuple[Expression, Relation]:
+    """What a subquery computes as this column, where rows have a month: a key such as that is mostly made inside.
+
+    Elsewhere, and where a left join may find nothing, the column itself.
+    """
+    source = relation.sources[column.source]
+    if relation.span <= 1 or not isinstance(source, Derived) or _is_outer(column.source, relation):
+        return column, relation
+    if not column.name.startswith("c") or isinstance(value := source.values[int(column.name[1:])], Literal):
+        return column, relation
+    return _unfolded(value, source.relation) if isinstance(value, Column) else (value, source.relation)
 
 
 def _axis(

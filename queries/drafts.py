@@ -9,7 +9,10 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TypeVar
 
+from budgets.errors import InvalidPrivacyLossError
+from budgets.privacy_loss import PrivacyLoss
 from queries.aggregates import Asked, Node
+from queries.block_charges import TouchedBlocks, touched_blocks
 from queries.bounds import contribution_bound
 from queries.clipping import clippings
 from queries.domains import Domain, public_keys
@@ -18,6 +21,7 @@ from queries.expected import Span
 from queries.fan_out import check_fan_out
 from queries.grids import fitted
 from queries.mechanisms import build
+from queries.months import narrowed
 from queries.options import Heeded, Options
 from queries.parts import Part, Range, range_of, tree_part, values_part
 from queries.plan import (
@@ -50,6 +54,10 @@ STATED = "stated"
 CHOSEN = "chosen from the data, at a part of the price"
 _FAR = 1 << 15  # twice the square of the deviations of noise for which sums keep room
 _NOT_CHOSEN = "A bound of different values is not chosen from the data."
+_ONE_MONTH = (
+    "Keys that have to pass a threshold are chosen within one month, and by rows that are joined with JOIN alone."
+)
+_ONE_MONTH_HINT = "Restrict it to one month in WHERE, or group by columns whose values are public."
 _ANY_ROW = (-VALUE_LIMIT, VALUE_LIMIT)
 _NOTHING = Bounds()
 T = TypeVar("T")
@@ -60,9 +68,11 @@ class Draft:
     """One node on its way to a plan: first its keys and bounds, then, once the price is split, the mechanism."""
 
     def __init__(self, node: Node, schema: Schema, options: Options, size_of: SizeOf) -> None:
-        self._node = node
+        self._node = node = replace(node, relation=narrowed(node.relation, schema))
         check_fan_out(node.relation, schema, size_of)
         self._schema = schema
+        self._most_units = schema.most_units(node.relation)
+        self._touched = touched_blocks(node.relation, schema)
         self._options = options
         self._domains = None if options.threshold and node.keys else public_keys(node, schema)
         self._groups = self._count_groups(size_of)
@@ -95,9 +105,7 @@ class Draft:
         with _exactly():
             blocks = [(self._block(numbers, part * len(numbers)), numbers) for numbers in self._blocks()]
             blocks.sort(key=lambda block: repr(block[0]))
-            aggregation = Aggregation(
-                self._node.relation, keys, tuple(block for block, _ in blocks), self._schema.policy.max_units
-            )
+            aggregation = Aggregation(self._node.relation, keys, tuple(block for block, _ in blocks), self._most_units)
             aggregation = self._with_estimates(aggregation)
             mechanism = build(aggregation)
         order = [number for _, numbers in blocks for number in numbers]
@@ -109,7 +117,19 @@ class Draft:
             )
         )
         groups = self._groups if self._top is None else self._top
-        return PlannedNode(table, table, aggregation, mechanism, key_numbers, planned, groups, self._means())
+        touched = self._checked_charges(mechanism.loss)
+        return PlannedNode(
+            table, table, aggregation, mechanism, key_numbers, planned, groups, self._means(), touched=touched
+        )
+
+    def _checked_charges(self, loss: PrivacyLoss) -> TouchedBlocks:
+        """The blocks that are touched, if what each is charged for the loss is an amount at all."""
+        try:
+            self._touched.charges(loss)
+        except InvalidPrivacyLossError:
+            reason = f"This reads {len(self._touched.months):,} months, and costs more than can be accounted for."
+            raise PriceError("invalid-price", reason) from None
+        return self._touched
 
     def _means(self) -> tuple[tuple[int, int], ...]:
         """The sum and the count of each mean."""
@@ -217,11 +237,14 @@ class Draft:
             if part.free:
                 tuning = searching(rho_nano, self._groups, part.cells, part.heads)
                 block = replace(block, rho_nano=rho_nano - tuning.rho_nano, tuning=tuning)
-            aggregation = part.aggregation(keys, block, self._schema.policy.max_units)
+            aggregation = part.aggregation(keys, block, self._most_units)
             mechanism = build(aggregation)
         (scale,) = mechanism.scales()
         measure = self._planned(numbers, part.measure, None if part.free else scale)
-        return PlannedNode(name, table, aggregation, mechanism, key_numbers, (measure,), self._groups, tree=part.tree)
+        touched = self._checked_charges(mechanism.loss)
+        return PlannedNode(
+            name, table, aggregation, mechanism, key_numbers, (measure,), self._groups, tree=part.tree, touched=touched
+        )
 
     def _planned(self, numbers: tuple[int, ...], measure: Measure, scale: float | None) -> PlannedMeasure:
         """The measure as it is told; without a `scale` its bound, and so its noise, is still to be chosen."""
@@ -260,6 +283,8 @@ class Draft:
             return TopKeys(domains[0].key, self._top, part), domains[0].numbers
         if domains is not None:
             return PublicKeys(tuple(d.key for d in domains)), tuple(n for d in domains for n in d.numbers)
+        if max(self._node.relation.steps) > 1:
+            raise QueryNotPrivateError("unit-spans-blocks", _ONE_MONTH, hint=_ONE_MONTH_HINT)
         limit = self._schema.policy.budget.delta_for_thresholds
         delta = limit / DEFAULT_THRESHOLD_SHARE if self._options.delta is None else self._options.delta
         if not 0 < delta <= limit:
@@ -296,20 +321,20 @@ class Draft:
         part = rho_nano // width
         tuning = searching(part, self._groups)
         # A start need not fit beside the noise of these sums; the bounds that are chosen will.
-        room = (1 << 62) // (WEIGHT_ONE * (self._schema.policy.max_units + math.isqrt(_FAR * NANO // part) + 1))
+        room = (1 << 62) // (WEIGHT_ONE * (self._most_units + math.isqrt(_FAR * NANO // part) + 1))
         starts = tuple(self._start(number, room) for number in numbers)
         return Block(starts, rho_nano - width * tuning.rho_nano, self._max_groups(), tuning)
 
     def _start(self, number: int, room: int) -> Measure:
         """The measure with the bound that a choice starts from, and with places that leave room for a larger one."""
         measure, larger = self._measures[number], self._guessed.get(number, 1)
-        wide = fitted(replace(measure, l2_bound=measure.l2_bound * larger), self._schema.policy.max_units)
+        wide = fitted(replace(measure, l2_bound=measure.l2_bound * larger), self._most_units)
         return replace(wide, l2_bound=max(1, min(wide.l2_bound // larger, room)))
 
     def _scaled(self, measure: Measure, width: int) -> Measure:
         """The measure with its bound widened by √width: the noise of a part of ρ each, one joint clip for all."""
         bound = math.isqrt(measure.l2_bound**2 * width - 1) + 1
-        return fitted(replace(measure, l2_bound=bound), self._schema.policy.max_units)
+        return fitted(replace(measure, l2_bound=bound), self._most_units)
 
     def _measure(self, number: int, asked: Asked) -> Measure:
         given = self._given(number, asked)

@@ -11,27 +11,9 @@ from dataclasses import dataclass
 from math import isfinite
 from types import MappingProxyType
 
+from queries import plan
 from queries.errors import IllegalPlanError
-from queries.plan import (
-    Aggregation,
-    Column,
-    Derived,
-    Expression,
-    Fold,
-    Folding,
-    Grouped,
-    Kind,
-    Listed,
-    Literal,
-    MeasureKind,
-    Relation,
-    Scan,
-    Source,
-    Type,
-    Union,
-    Window,
-    Windowed,
-)
+from queries.plan import Aggregation, Expression, Folding, Kind, MeasureKind, Relation, Source
 from queries.scalar_sql import FORMS
 
 Units = tuple[int, int] | None
@@ -74,15 +56,13 @@ def candidates(aggregation: Aggregation) -> str:
 
     The priority of a key is a function of the key alone, and ids are in key order, so neither tells of other keys.
     """
-    expressions = aggregation.keys.expressions
+    relation, expressions = aggregation.source, aggregation.keys.expressions
+    keys = [f"{sql_of(expression)} AS k{index}" for index, expression in enumerate(expressions)]
     names = [f"k{index}" for index in range(len(expressions))]
-    columns = ", ".join(f"{sql_of(e)} AS {name}" for e, name in zip(expressions, names, strict=True))
-    order = ", ".join(f"{name} NULLS FIRST" for name in names)
-    relation = aggregation.source
-    listed = ", ".join(names)
+    order, listed = ", ".join(f"{name} NULLS FIRST" for name in names), ", ".join(names)
     return (
         f"SELECT row_number() OVER (ORDER BY {order}) - 1 AS id, {listed}, hash({listed}) AS priority "
-        f"FROM (SELECT DISTINCT {columns} FROM {from_sql(relation, None)}{where_sql(relation)}) AS keys"
+        f"FROM (SELECT DISTINCT {', '.join(keys)} FROM {from_sql(relation, None)}{where_sql(relation)}) AS keys"
     )
 
 
@@ -94,12 +74,8 @@ def matching(table: str, keys: tuple[Expression, ...]) -> str:
 
 def _values(aggregation: Aggregation) -> list[str]:
     """The distinct value columns that the measures need, in the order of their first use."""
-    values: dict[str, None] = {}
-    for block in aggregation.all_blocks:
-        for measure in block.measures:
-            if measure.value is not None:
-                values[_value(measure.kind, measure.value)] = None
-    return list(values)
+    measures = [measure for block in aggregation.all_blocks for measure in block.measures]
+    return list(dict.fromkeys(_value(each.kind, each.value) for each in measures if each.value is not None))
 
 
 def _value(kind: MeasureKind, value: Expression) -> str:
@@ -111,43 +87,59 @@ def _value(kind: MeasureKind, value: Expression) -> str:
 
 
 def from_sql(relation: Relation, units: Units, replaced: Mapping[int, str] = MappingProxyType({})) -> str:
-    """The joined sources s0, s1, …: private ones on the unit, always; `replaced` ones are read from those tables."""
-    text = source_sql(relation.first, 0, units, replaced.get(0))
-    first_private = 0 if relation.first.private else None
+    """The joined sources s0, s1, …: private ones on the unit, always; `replaced` ones are read from those tables.
+
+    Each is joined to the first of the sources so far with the largest span, which no left join can have made NULL.
+    """
+    text, held = source_sql(relation.first, 0, _units_of(relation.first, relation, units), replaced.get(0)), 0
     for index, join in enumerate(relation.joins, start=1):
+        source, before = join.source, relation.sources[held]
         conditions = [sql_of(condition) for condition in join.on]
-        if join.source.private and first_private is not None:
-            conditions.insert(0, f"s{index}._u = s{first_private}._u")
-        if join.source.private and first_private is None:
-            first_private = index
-        kind = "LEFT JOIN" if join.left else "JOIN"
-        joined = source_sql(join.source, index, units, replaced.get(index))
-        text += f" {kind} {joined} ON {' AND '.join(conditions) or 'TRUE'}"
+        if source.private and before.private:
+            common = min(source.span, before.span)
+            conditions.insert(0, f"{_number(index, source, common)} = {_number(held, before, common)}")
+        joined = source_sql(source, index, _units_of(source, relation, units), replaced.get(index))
+        text += f" {'LEFT JOIN' if join.left else 'JOIN'} {joined} ON {' AND '.join(conditions) or 'TRUE'}"
+        held = index if source.span > before.span else held
     return text
+
+
+def _number(index: int, source: Source, span: int) -> str:
+    """The number of a row's unit among those of which an account has `span`: its own, or its account's."""
+    return f"s{index}._u" if source.span == span else f"s{index}._u // {source.span // span}"
+
+
+def _units_of(source: Source, relation: Relation, units: Units) -> Units:
+    """The range of the source's numbers that holds all those of the relation's in `units`."""
+    if units is None or not source.private:
+        return None
+    each = relation.span // source.span
+    return int(units[0]) // each, -(-int(units[1]) // each)
 
 
 def source_sql(source: Source, index: int, units: Units, replacement: str | None = None) -> str:
     if replacement is not None:
         return f"{replacement} AS s{index}"
-    if isinstance(source, Listed):
+    if isinstance(source, plan.Listed):
         rows = ", ".join(f"({', '.join(map(str, row))})" for row in source.rows)
         return f"(VALUES {rows}) AS s{index}({', '.join(name for name, _ in source.columns)})"
-    if not isinstance(source, Scan):
+    if not isinstance(source, plan.Scan):
         return f"({_subquery(source, units)}) AS s{index}"
     table = f"{'private' if source.private else 'public'}.main.{quoted(source.table)}"
-    if source.private and units is not None:
-        return f"(SELECT * FROM {table} WHERE _u >= {int(units[0])} AND _u < {int(units[1])}) AS s{index}"
-    return f"{table} AS s{index}"
+    kept = [] if units is None else [f"_u >= {units[0]} AND _u < {units[1]}"]
+    if isinstance(source, plan.Dated):
+        kept.append(f"_u % {source.months} BETWEEN {source.first} AND {source.last}")
+    return f"(SELECT * FROM {table} WHERE {' AND '.join(kept)}) AS s{index}" if kept else f"{table} AS s{index}"
 
 
-def _subquery(source: Derived | Union, units: Units) -> str:
-    if isinstance(source, Union):
+def _subquery(source: plan.Derived | plan.Union, units: Units) -> str:
+    if isinstance(source, plan.Union):
         return " UNION ALL ".join(_subquery(part, units) for part in source.parts)
     relation, values, tail = source.relation, [sql_of(value) for value in source.values], ""
-    if isinstance(source, Grouped):
+    if isinstance(source, plan.Grouped):
         tail = f" GROUP BY {', '.join(str(place) for place in range(1, len(values) + source.private + 1))}"
         values += [_fold(fold, "") for fold in source.folds]
-    elif isinstance(source, Windowed):
+    elif isinstance(source, plan.Windowed):
         values += [_window(window, relation) for window in source.windows]
     columns = [f"{value} AS {name}" for value, (name, _) in zip(values, source.columns, strict=True)]
     if source.private:
@@ -155,7 +147,7 @@ def _subquery(source: Derived | Union, units: Units) -> str:
     return f"SELECT {', '.join(columns) or '1'} FROM {from_sql(relation, units)}{where_sql(relation)}{tail}"
 
 
-def _fold(fold: Fold, over: str, *arguments: str) -> str:
+def _fold(fold: plan.Fold, over: str, *arguments: str) -> str:
     """Sums are of at most 2**31 rows, hence within HUGEINT, in which DuckDB computes them."""
     inner = "*" if fold.function is Folding.COUNT and fold.argument is None else ""
     inner = sql_of(fold.argument) if fold.argument is not None else inner
@@ -165,15 +157,13 @@ def _fold(fold: Fold, over: str, *arguments: str) -> str:
     return f"TRY_CAST({call}{over} AS BIGINT)" if fold.function is Folding.SUM else call + over
 
 
-def _window(window: Window, relation: Relation) -> str:
+def _window(window: plan.Window, relation: Relation) -> str:
     """The order ends with the whole row wherever it matters which of two equal rows comes first."""
     function = window.fold.function
-    order = [
-        f"{sql_of(expression)}{' DESC' if descending else ''} NULLS LAST" for expression, descending in window.order
-    ]
+    order = [f"{sql_of(each)}{' DESC' if descending else ''} NULLS LAST" for each, descending in window.order]
     if function in _PLACES or window.rows is not None:
         columns = [(i, *column) for i, source in enumerate(relation.sources) for column in source.columns]
-        order += [sql_of(Column(*column)) for column in columns]
+        order += [sql_of(plan.Column(*column)) for column in columns]
     over = f"PARTITION BY {', '.join([_unit(relation), *map(sql_of, window.partition)])}"
     over += f" ORDER BY {', '.join(order)}" if order else ""
     if window.rows is not None:
@@ -184,8 +174,8 @@ def _window(window: Window, relation: Relation) -> str:
 
 
 def _unit(relation: Relation) -> str:
-    """The unit of a row: that of its first private source, which no join can turn into NULL."""
-    return f"s{next(i for i, source in enumerate(relation.sources) if source.private)}._u"
+    """The unit of a row: that of the first source with the largest span, which no join can turn into NULL."""
+    return f"s{next(i for i, source in enumerate(relation.sources) if source.span == relation.span)}._u"
 
 
 def where_sql(relation: Relation) -> str:
@@ -193,10 +183,10 @@ def where_sql(relation: Relation) -> str:
 
 
 def sql_of(expression: Expression) -> str:
-    if isinstance(expression, Column):
+    if isinstance(expression, plan.Column):
         text = f"s{expression.source}.{quoted(expression.name)}"
         return f"CAST({text} AS VARCHAR)" if expression.type.kind is Kind.VARCHAR else text  # it may be stored as ENUM
-    if isinstance(expression, Literal):
+    if isinstance(expression, plan.Literal):
         return _literal(expression)
     return FORMS[expression.function](expression, [sql_of(argument) for argument in expression.arguments])
 
@@ -205,10 +195,10 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _literal(literal: Literal) -> str:
+def _literal(literal: plan.Literal) -> str:
     value, kind = literal.value, literal.type.kind
     if value is None:
-        return "NULL" if kind is Kind.NULL else f"CAST(NULL AS {_type(literal.type)})"
+        return "NULL" if kind is Kind.NULL else f"CAST(NULL AS {'BIGINT' if kind is Kind.DECIMAL else kind.value})"
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
     if isinstance(value, int):
@@ -221,7 +211,3 @@ def _literal(literal: Literal) -> str:
         raise IllegalPlanError("a NUL character in a text")
     text = "'" + value.replace("'", "''") + "'"
     return f"DATE {text}" if kind is Kind.DATE else text
-
-
-def _type(type_: Type) -> str:
-    return "BIGINT" if type_.kind is Kind.DECIMAL else str(type_.kind.value)

@@ -75,6 +75,8 @@ def _of_values(key: Expression, axis: ValuesAxis | SeriesAxis, fact: Fact | None
     if isinstance(axis, SeriesAxis) and fact is not None:
         low, high = (_shown(limit, fact) for limit in (axis.start, axis.stop))
         return f"{of}range of {fact.path}, {low} to {high}"
+    if isinstance(axis, SeriesAxis):
+        return "an expression over a declared range"
     if fact is not None and fact.declared.domain is not None:
         return f"{of}declared domain of {fact.path}"
     return "true and false" if key.type == BOOLEAN else "values written in the statement"

@@ -6,6 +6,9 @@ So for every `Aggregation` that can be constructed, the rows that belong to one 
 own rows and of public tables, and the released vector is a sum over units of vectors whose L2 norm, in units of the
 declared bounds, is at most one (`Block`). That is all that the Gaussian mechanism needs (`mechanisms.py`).
 
+A unit is an account, or, where tables are `Dated`, an account in one month. `span` says which: how many units an
+account has, 0 for public rows. Accounts are numbered from 0, and unit u of several is one of account u // span.
+
 The meaning of a node may never change once a release was stored under its digest: add a node instead.
 """
 
@@ -134,8 +137,31 @@ class Scan:
     columns: tuple[tuple[str, Type], ...]
 
     @property
-    def tables(self) -> int:
-        return 1
+    def span(self) -> int:
+        return int(self.private)
+
+    @property
+    def scans(self) -> tuple[Scan, ...]:
+        return (self,)
+
+
+@dataclass(frozen=True, slots=True)
+class Dated(Scan):
+    """One private table whose rows belong to an account in a month: number u is that of the month u % `months`.
+
+    Of its rows those of the months from `first` to `last` are read, and no others.
+    """
+
+    months: int
+    first: int
+    last: int
+
+    def __post_init__(self) -> None:
+        _require(self.private and 0 <= self.first <= self.last < self.months > 1, "months out of range")
+
+    @property
+    def span(self) -> int:
+        return self.months
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +174,7 @@ class Listed:
         _require(0 < len(self.rows) <= GROUPS_LIMIT and len({len(row) for row in self.rows}) == 1, "rows of one width")
         _require(all(abs(n) <= VALUE_LIMIT for row in self.rows for n in row), "a number out of range")
 
-    private = False
-    tables = 1
+    private, span, scans = False, 0, ()
 
     @property
     def columns(self) -> tuple[tuple[str, Type], ...]:
@@ -174,11 +199,15 @@ class Derived:
 
     @property
     def private(self) -> bool:
-        return self.relation.private
+        return self.span > 0
 
     @property
-    def tables(self) -> int:
-        return sum(source.tables for source in self.relation.sources)
+    def span(self) -> int:
+        return self.relation.span
+
+    @property
+    def scans(self) -> tuple[Scan, ...]:
+        return self.relation.scans
 
     @property
     def columns(self) -> tuple[tuple[str, Type], ...]:
@@ -306,15 +335,17 @@ class Union:
 
     def __post_init__(self) -> None:
         _require(bool(self.parts) and all(part.private for part in self.parts), "a union of what is not private")
-        _require(len({part.columns for part in self.parts}) == 1, "a union of other columns")
+        _require(len({(part.columns, part.span) for part in self.parts}) == 1, "a union of other columns or units")
+
+    private = True
 
     @property
-    def private(self) -> bool:
-        return True
+    def span(self) -> int:
+        return self.parts[0].span
 
     @property
-    def tables(self) -> int:
-        return sum(part.tables for part in self.parts)
+    def scans(self) -> tuple[Scan, ...]:
+        return tuple(scan for part in self.parts for scan in part.scans)
 
     @property
     def columns(self) -> tuple[tuple[str, Type], ...]:
@@ -337,8 +368,8 @@ class Join:
 class Relation:
     """Rows in select-project-join form: private if any source is, and then every row has exactly one unit.
 
-    A left join that would keep public rows without a unit is not constructible: its left side must be private, or its
-    right side public.
+    The units are those of the source with the largest `span`. A left join that would keep rows without such a unit is
+    not constructible: its left side must have as large a span as its right side.
     """
 
     first: Source
@@ -346,11 +377,12 @@ class Relation:
     where: tuple[Expression, ...] = ()
 
     def __post_init__(self) -> None:
-        _limit(sum(source.tables for source in self.sources), SOURCES_LIMIT, "a join")
-        private = self.first.private
+        _limit(len(self.scans), SOURCES_LIMIT, "a join")
+        _require({source.span for source in self.sources} <= {0, 1, self.span}, "units of two kinds")
+        span = self.first.span
         for index, join in enumerate(self.joins, start=1):
-            _require(not (join.left and join.source.private and not private), "a left join that keeps public rows")
-            private = private or join.source.private
+            _require(not join.left or join.source.span <= span, "a left join that keeps rows without a unit")
+            span = max(span, join.source.span)
             for condition in join.on:
                 self.check(condition, upto=index)
         for condition in self.where:
@@ -361,8 +393,34 @@ class Relation:
         return (self.first, *(join.source for join in self.joins))
 
     @property
+    def span(self) -> int:
+        return max(source.span for source in self.sources)
+
+    @property
+    def scans(self) -> tuple[Scan, ...]:
+        """The tables that are read, those of subqueries included."""
+        return tuple(scan for source in self.sources for scan in source.scans)
+
+    @property
     def private(self) -> bool:
-        return any(source.private for source in self.sources)
+        return self.span > 0
+
+    @property
+    def months(self) -> frozenset[int]:
+        """The months of which rows are read: those of any other change nothing."""
+        return frozenset(m for s in self.scans if isinstance(s, Dated) for m in range(s.first, s.last + 1))
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        """How many units are added or removed at the most where an account is, and where its undated rows alone are.
+
+        An account is one unit in each of k months. Without its rows in tables that have no months, all of these units
+        go if each row needs one of those rows; else they may change, which is to go and come back. A release that is
+        ρ-zCDP for one unit is n²ρ-zCDP for n of them (Bun and Steinke 2016, arXiv:1605.02065, Proposition 27).
+        """
+        months = len(self.months)
+        undated = any(scan.private and not isinstance(scan, Dated) for scan in self.scans)
+        return max(1, months), undated * max(1, months if _needs_undated(Derived(self, ())) else 2 * months)
 
     def check(self, expression: Expression, upto: int | None = None) -> None:
         """Raise IllegalPlanError unless every column of `expression` is one of the sources' (numbers 0 to `upto`)."""
@@ -483,8 +541,7 @@ class Tuning:
 
     @property
     def rho_nano(self) -> int:
-        choices = 2 if self.rough_nano else 1
-        return self.locate_nano + choices * self.choose_nano + self.rough_nano
+        return self.locate_nano + (2 if self.rough_nano else 1) * self.choose_nano + self.rough_nano
 
 
 @dataclass(frozen=True, slots=True)
@@ -513,12 +570,9 @@ class Measure:
             _require(self.value is not None and self.group_bounds is None, "values that are none, or clamped")
         elif self.value is not None:
             _require(self.value.type == BOOLEAN, "a condition that is not boolean")
-        low, high = self.row_bounds
-        _require(-VALUE_LIMIT <= low <= high <= VALUE_LIMIT, "row bounds out of range")
-        if self.group_bounds is not None:
-            _require(
-                -(1 << 46) <= self.group_bounds[0] <= self.group_bounds[1] <= (1 << 46), "group bounds out of range"
-            )
+        _require(-VALUE_LIMIT <= self.row_bounds[0] <= self.row_bounds[1] <= VALUE_LIMIT, "row bounds out of range")
+        low, high = self.group_bounds or (0, 0)
+        _require(-(1 << 46) <= low <= high <= (1 << 46), "group bounds out of range")
 
 
 @dataclass(frozen=True, slots=True)
@@ -595,8 +649,7 @@ class ThresholdKeys:
 
         With an L2 bound of 1 that is the weighting of Gopi et al. 2020 (arXiv:2002.03020) and of Swanberg et al. 2023.
         """
-        units = Measure(MeasureKind.UNITS, None, l2_bound=1)
-        return Block((units,), self.rho_nano, self.max_groups)
+        return Block((Measure(MeasureKind.UNITS, None, l2_bound=1),), self.rho_nano, self.max_groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -647,16 +700,14 @@ class Aggregation:
         block = self.blocks[0]
         plain = block.max_groups is None and not block.free and not block.lost_nano
         alone = isinstance(self.keys, PublicKeys) and len(self.measures) == 1 and plain
+        _require(alone or not self.counts_values, "different values beside others, or of keys that are not public")
+        for expression in (*self.keys.expressions, *(measure.value for measure in self.measures)):
+            if expression is not None:
+                self.source.check(expression)
+        _require(all(self._fits(m, b) for b in self.all_blocks for m in b.measures), "sums that could leave 64 bits")
         _require(
-            alone or not self.counts_values, "different values beside other measures, or of keys that are not public"
+            not isinstance(self.keys, ThresholdKeys) or max(self.source.steps) == 1, "thresholds of several months"
         )
-        for expression in self.keys.expressions:
-            self.source.check(expression)
-        for block in self.all_blocks:
-            for measure in block.measures:
-                if measure.value is not None:
-                    self.source.check(measure.value)
-                _require(self._fits(measure, block), "sums that could leave 64 bits")
 
     def _fits(self, measure: Measure, block: Block) -> bool:
         """Σ over units and 2**7 standard deviations of noise stay below 2**63 (a tail of less than exp(-2**12))."""
@@ -710,6 +761,16 @@ class Aggregation:
         return hashlib.sha256(repr((self.source, keys, blocks, self.unit_capacity)).encode()).hexdigest()
 
 
+def _needs_undated(source: Source) -> bool:
+    """Whether each row is made of a row, and maybe more, of a private table that has no months."""
+    if isinstance(source, Union):
+        return all(map(_needs_undated, source.parts))
+    if isinstance(source, Derived):
+        joined = (join.source for join in source.relation.joins if not join.left)
+        return any(map(_needs_undated, (source.relation.first, *joined)))
+    return source.span == 1
+
+
 def columns_of(expression: Expression) -> Iterator[Column]:
     """Every column that the expression names, in order, repeats included."""
     if isinstance(expression, Column):
@@ -720,5 +781,5 @@ def columns_of(expression: Expression) -> Iterator[Column]:
 
 
 def _require_over_v(*expressions: Expression) -> None:
-    columns = [column for expression in expressions for column in columns_of(expression)]
-    _require(all(column.source == 0 and column.name == "v" for column in columns), "an axis over other columns")
+    columns = {(column.source, column.name) for expression in expressions for column in columns_of(expression)}
+    _require(columns <= {(0, "v")}, "an axis over other columns")

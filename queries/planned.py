@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from budgets.privacy_loss import PrivacyLoss
+from queries.block_charges import NO_BLOCKS, Charges, TouchedBlocks, together
 from queries.expected import ExpectedError, KeyColumn, Noise, Span, Unknown
 from queries.mechanisms import Mechanism
 from queries.plan import Aggregation, MeasureKind
@@ -45,10 +46,16 @@ class PlannedNode:
     groups: int | None  # None where a threshold decides
     means: tuple[tuple[int, int], ...] = ()  # numbers of the sum and the count of each
     tree: Tree | None = None  # then the one measure is that of the counts of its nodes
+    touched: TouchedBlocks = NO_BLOCKS
 
     @property
     def loss(self) -> PrivacyLoss:
         return self.mechanism.loss
+
+    @property
+    def charges(self) -> Charges:
+        """What it takes of each meter: its loss of the months that it touches, and more of what spans them."""
+        return self.touched.charges(self.loss)
 
     @property
     def cells(self) -> int | None:
@@ -82,3 +89,8 @@ class QueryPlan:
         for node in self.nodes:
             total = total + node.loss
         return total
+
+    @property
+    def charges(self) -> Charges:
+        """What all releases together take of each meter."""
+        return together(node.charges for node in self.nodes)

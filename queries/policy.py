@@ -14,8 +14,10 @@ from pydantic_core import ErrorDetails
 from queries.errors import PolicyError, PolicyProblem
 from queries.policy_columns import Column, ColumnType, Scalar, Table
 from queries.policy_model import (
+    Blocks,
     Bound,
     Budget,
+    Calendar,
     PersonBudget,
     Policy,
     PublicRows,
@@ -31,8 +33,10 @@ from queries.policy_rules import broken_rules
 from queries.policy_yaml import Document, Path, path_text, read_document, refusal
 
 __all__ = [
+    "Blocks",
     "Bound",
     "Budget",
+    "Calendar",
     "Column",
     "ColumnType",
     "PersonBudget",
@@ -125,6 +129,7 @@ _HARMLESS: dict[str, Any] = {
     "tables": {},
     "bounds": [],
     "retention": {"days": 1, "column": "no.column"},
+    "blocks": None,
     "sensitive": [],
     "public_rows": None,
     "reliability": {},

@@ -6,6 +6,7 @@ What entries must be to each other is in `policy_rules`. Nothing here is derived
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
@@ -155,6 +156,47 @@ class Bound(Model):
         return value
 
 
+class Blocks(Model):
+    """The declaration that the privacy unit is an account in one month, and of which tables: by name, the day.
+
+    Other private tables are static: they are a block of their own, which never renews.
+    """
+
+    period: Literal["month"]
+    columns: dict[Identifier, Identifier] = Field(min_length=1, max_length=100)
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """The months of a dataset with blocks, numbered from 0: `first` counts months since the year 0."""
+
+    first: int
+    count: int
+
+    @classmethod
+    def of(cls, days: Iterable[date]) -> Calendar:
+        """The months from the first to the last of these days."""
+        months = [_month(day) for day in days]
+        return cls(min(months), max(months) - min(months) + 1)
+
+    def number(self, day: date) -> int:
+        """The number of the day's month: the nearest that there is."""
+        return min(max(_month(day) - self.first, 0), self.count - 1)
+
+    def name(self, number: int) -> str:
+        """The month's year and number.
+
+        >>> Calendar.of([date(2026, 11, 5), date(2027, 2, 1)]).name(2)
+        '2027-01'
+        """
+        year, month = divmod(self.first + number, 12)
+        return f"{year:04}-{month + 1:02}"
+
+
+def _month(day: date) -> int:
+    return day.year * 12 + day.month - 1
+
+
 class SensitiveGroup(Model):
     """Rows of a public table that need care, and what happens to the private lines that refer to them.
 
@@ -215,9 +257,22 @@ class Policy(Model):
     tables: dict[Identifier, Table] = Field(min_length=1, max_length=100)
     bounds: tuple[Bound, ...] = Field(default=(), max_length=1_000)
     retention: Retention
+    blocks: Blocks | None = None
     sensitive: tuple[SensitiveGroup, ...] = Field(default=(), max_length=1_000)
     public_rows: PublicRows | None = None
     reliability: Reliability = Field(default_factory=Reliability)
+
+    @property
+    def calendar(self) -> Calendar | None:
+        """The months of all days that can occur in dated tables; None where the unit is the whole account."""
+        columns = [] if self.blocks is None else [f"{table}.{day}" for table, day in self.blocks.columns.items()]
+        ranges = [column.range for path in columns if (column := self.column(path)) is not None and column.range]
+        days = [end for ends in ranges for end in ends if isinstance(end, date)]
+        return Calendar.of(days) if days else None
+
+    def day_of(self, table: str) -> str | None:
+        """The column whose month is the block of the table's rows; None where it is static, or nothing has blocks."""
+        return None if self.blocks is None else self.blocks.columns.get(table)
 
     def private_tables(self) -> dict[str, Table]:
         """The private tables by name, in the policy's order."""

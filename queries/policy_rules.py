@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from queries.policy_columns import Column, Table
 from queries.policy_model import COUNTED, VALUES_OF, Policy
@@ -10,12 +10,13 @@ from queries.policy_yaml import Path
 
 Problem = tuple[Path, str]
 
+MONTHS_LIMIT = 1_200
 WEIGHT_UNIT = 2**16  # a clipped contribution is a weight of at most 2^16 times an integer: see the overflow rule
 
 
 def broken_rules(policy: Policy) -> Iterator[Problem]:
     """All rules between entries that the policy breaks."""
-    for rule in (_budget, _persons, _reliability, _tables, _references, _bounds, _overflow, _retention, _sensitive):
+    for rule in _RULES:
         yield from rule(policy)
 
 
@@ -184,12 +185,18 @@ def _measure(policy: Policy, index: int, measure: str) -> Iterator[Problem]:
 
 
 def _overflow(policy: Policy) -> Iterator[Problem]:
-    """Sums of clipped contributions stay within int64: max_units * bound in minor units * 2^16 < 2^63."""
+    """Sums of clipped contributions stay within int64: max_units * bound in minor units * 2^16 < 2^63.
+
+    Where a unit is an account in one month, there are as many for each of the `max_units` accounts as there are months.
+    """
+    units, what = policy.max_units, "max_units times this bound"
+    if policy.calendar is not None:
+        units, what = units * policy.calendar.count, "max_units times the number of months times this bound"
     for index, bound in enumerate(policy.bounds):
         column = policy.column(bound.measure)
         minor_units = column.minor_units if column else 1
-        if policy.max_units * bound.l2 * minor_units * WEIGHT_UNIT >= 2**63:
-            yield ("bounds", index, "l2"), "max_units times this bound does not fit in 64 bits; lower one of them"
+        if units * bound.l2 * minor_units * WEIGHT_UNIT >= 2**63:
+            yield ("bounds", index, "l2"), f"{what} does not fit in 64 bits; lower one of them"
 
 
 def _retention(policy: Policy) -> Iterator[Problem]:
@@ -204,6 +211,35 @@ def _retention(policy: Policy) -> Iterator[Problem]:
         yield path, f"must be a date column, and its type is {column.type}"
     if column.nullable:
         yield path, "must not be nullable: the age of a row must be known"
+
+
+def _blocks(policy: Policy) -> Iterator[Problem]:
+    """A row's block is the month of its day: one that is there, and lies in a range that everybody knows."""
+    for table_name, name in ({} if policy.blocks is None else policy.blocks.columns).items():
+        path: Path = ("blocks", "columns", table_name)
+        table = policy.tables.get(table_name)
+        if table is None or not table.is_private:
+            yield path, f"there is no private table '{table_name}'"
+            continue
+        if table.unique_per_unit:
+            yield path, f"'{table_name}' is unique_per_unit: what a unit has once is of no month, leave the table out"
+        yield from ((path, message) for message in _day(table_name, name, table.columns.get(name)))
+    calendar = policy.calendar
+    if calendar is not None and not 1 < calendar.count <= MONTHS_LIMIT:
+        yield ("blocks",), f"the declared ranges span {calendar.count} months: at least 2 and at most {MONTHS_LIMIT:,}"
+    if calendar is not None and policy.max_units * calendar.count >= 2**31:
+        yield ("blocks",), "max_units times the number of months must be below 2^31; lower one of them"
+
+
+def _day(table: str, name: str, column: Column | None) -> Iterator[str]:
+    if column is None:
+        yield f"there is no column '{table}.{name}'"
+    elif column.type != "date":
+        yield f"must be a date column, and '{table}.{name}' has the type {column.type}"
+    elif column.range is None:
+        yield f"'{table}.{name}' needs a range: its months are the blocks"
+    if column is not None and column.nullable:
+        yield f"'{table}.{name}' must not be nullable: the month of a row must be known"
 
 
 def _sensitive(policy: Policy) -> Iterator[Problem]:
@@ -276,3 +312,9 @@ def _sensitive_references(policy: Policy) -> Iterator[Problem]:
         for name in referring[1:]:
             path: Path = ("tables", table_name, "columns", name, "references")
             yield path, f"'{referring[0]}' refers to the same sensitive table; one column of a table may"
+
+
+_RULES: tuple[Callable[[Policy], Iterator[Problem]], ...] = (
+    *(_budget, _persons, _reliability, _tables, _references),
+    *(_bounds, _overflow, _retention, _blocks, _sensitive),
+)

@@ -269,6 +269,18 @@ _ROWS = (
         rewrite="SELECT SUM(amount) AS spend FROM purchases",
     ),
     Refusal(
+        "unit-spans-blocks",
+        "The dataset has [blocks](policy.md#blocks): its privacy unit is a customer in one month. What this statement "
+        "says of customers is about several months together, or a table without days keeps rows that months are joined "
+        "to. (The demo has no blocks; with them on `purchases.day` this is refused.)",
+        "SELECT COUNT(DISTINCT household_id) AS households FROM purchases",
+        "Group by the month as well, join on it as well, or stay within one month: `SELECT DATE_TRUNC('month', day) AS "
+        "month, COUNT(DISTINCT household_id) AS households FROM purchases GROUP BY month`. Counts of rows, sums, "
+        "means, quantiles and numbers of different values take any months.",
+        rewrite="SELECT COUNT(DISTINCT household_id) AS households, DATE_TRUNC('MONTH', day) AS month FROM purchases "
+        "GROUP BY DATE_TRUNC('MONTH', day)",
+    ),
+    Refusal(
         "unknown-dataset",
         "The dataset is not there any more. (A name that never was there is 404 `not-found`.)",
         _COUNT,

@@ -220,7 +220,7 @@ class _Checker:
                 raise refusal("unsupported-syntax", "One customer's rows have no subtotals.", tree, hint=_LEVELS_HINT)
             return Typed(grouped_view(tree, groups, scope, aliases, self.schema), None)
         name = f"{RELEASED}{len(self.nodes)}"
-        self.nodes.append(Node(scope.relation(tree, self.schema.unit_column), ()))  # keeps the place of this one
+        self.nodes.append(Node(scope.relation(tree, self.schema), ()))  # keeps the place of this one
         place = len(self.nodes) - 1
         found, rows = aggregated(tree, scope, aliases, self.schema, lambda inner: self._left_over(inner, env), name)
         self.nodes[place] = found.node
@@ -259,13 +259,13 @@ class _Checker:
             columns: Named = {}
             for projection in tree.expressions:
                 columns |= _projected(projection, scope, aliases)
-            view = View(scope.relation(tree, self.schema.unit_column), columns)
+            view = View(scope.relation(tree, self.schema), columns)
         return self._distinct(view, tree) if tree.args.get("distinct") else view
 
     def _distinct(self, view: View, tree: exp.Expr) -> View:
         if not view.private or not any(isinstance(value, UnitColumn) for value in view.columns.values()):
             raise _limited(tree)
-        return distinct_view(view)
+        return distinct_view(view, self.schema, tree)
 
     def _simple_view(self, tree: exp.Select, items: list[_Item], aliases: Aliases, env: Environment) -> View | None:
         """The public SELECT as a view, for joining with private rows; None where it is not select-project-join."""

@@ -26,7 +26,7 @@ from queries import tuning
 from queries.engine import FIRST_NORM, Contributions, Engine, LostOf, NormsOf, SumsOf, Vector
 from queries.errors import IllegalPlanError
 from queries.mechanisms import BoundChoice, Choice, Gaussian, Threshold, add_noise, build
-from queries.plan import BOUND_ONE, NANO, WEIGHT_ONE, Aggregation, Block, Cells, Literal, Measure
+from queries.plan import BOUND_ONE, NANO, WEIGHT_ONE, Aggregation, Cells, Literal, Measure
 
 _CELL = WEIGHT_ONE // BOUND_ONE  # the sensitivity of a cell with a bound of 1 / BOUND_ONE
 BOUNDS = b"bounds"  # the table's metadata: a JSON list of the exponents of the bounds that were chosen, null for others
@@ -58,11 +58,8 @@ def release(aggregation: Aggregation, charged: PrivacyLoss, engine: Engine) -> p
     with engine.contributions(aggregation) as data:
         if mechanism.threshold is not None:
             _select(mechanism.threshold, mechanism.gaussians[0], data)
-        first = len(aggregation.all_blocks) - len(aggregation.blocks)
-        blocks = enumerate(aggregation.blocks, start=first)
-        return _table(
-            data.keys, [each for number, block in blocks for each in _measured(number, block, data, aggregation)]
-        )
+        numbers = range(len(aggregation.all_blocks) - len(aggregation.blocks), len(aggregation.all_blocks))
+        return _table(data.keys, [each for number in numbers for each in _measured(number, data, aggregation)])
 
 
 def cell_bounds(cells: Cells, groups: int, width: int) -> Vector:
@@ -90,9 +87,10 @@ def _select(threshold: Threshold, gaussian: Gaussian, data: Contributions) -> No
     data.only(held[threshold.passes(gaussian.add_noise(counts[held]))])
 
 
-def _measured(number: int, block: Block, data: Contributions, aggregation: Aggregation) -> list[_Noised]:
+def _measured(number: int, data: Contributions, aggregation: Aggregation) -> list[_Noised]:
     """The measures of a block: their bounds, sums under these, and what the bounds took."""
-    width, groups = len(block.measures), _groups(data)
+    block, groups = aggregation.all_blocks[number], _groups(data)
+    width = len(block.measures)
     places = range(width if groups and block.tuning is not None else 0)
     chosen = [_chosen(number, place, data, aggregation) for place in places]
     cells = tuple(chosen or [each for measure in block.measures if (each := measure.cells) is not None])
@@ -100,11 +98,9 @@ def _measured(number: int, block: Block, data: Contributions, aggregation: Aggre
     plain = [np.full(groups, BOUND_ONE * measure.l2_bound) for measure in block.measures]
     (sums,) = data.exact(SumsOf(number, bounds))
     noised = [add_noise(exact, _CELL * own, block.rho_nano) for exact, own in zip(sums, bounds or plain, strict=True)]
-    lost = _lost(number, block, data, aggregation, [each for each, _ in noised], bounds or tuple(plain))
-    return [
-        _Noised(*pair, allowed, cells[place] if cells else None)
-        for place, (pair, allowed) in enumerate(zip(noised, lost, strict=True))
-    ]
+    lost = _lost(number, data, aggregation, [each for each, _ in noised], bounds or tuple(plain))
+    found = zip(noised, lost, cells or (None,) * width, strict=True)
+    return [_Noised(*pair, allowed, own) for pair, allowed, own in found]
 
 
 def _chosen(number: int, place: int, data: Contributions, aggregation: Aggregation) -> Cells:
@@ -143,22 +139,16 @@ def _located(norms: Vector, rho_nano: int, wanted: int, measure: Measure) -> flo
 
 
 def _lost(
-    number: int,
-    block: Block,
-    data: Contributions,
-    aggregation: Aggregation,
-    sums: list[Vector],
-    bounds: tuple[Vector, ...],
+    number: int, data: Contributions, aggregation: Aggregation, sums: list[Vector], bounds: tuple[Vector, ...]
 ) -> list[NDArray[np.float64]]:
     """What bounding may have taken from each cell of each measure; nothing where no estimate is paid for."""
+    block = aggregation.all_blocks[number]
     if not block.lost_nano or not len(sums[0]):
         return [np.zeros(len(each)) for each in sums]
     most, part = 2 ** (_most_exponent(aggregation, block.lost_nano, 0) // 4), block.lost_nano // len(sums)
-    pairs = zip(sums, bounds, strict=True)
-    caps = [tuning.cap_of(each / WEIGHT_ONE, own / BOUND_ONE) for each, own in pairs]
+    caps = [tuning.cap_of(each / WEIGHT_ONE, own / BOUND_ONE) for each, own in zip(sums, bounds, strict=True)]
     whole = tuple(max(1, min(most, math.ceil(cap))) for cap in caps)
-    chosen = bounds if block.free else None
-    ((lost,),) = data.exact(LostOf(number, chosen, whole))
+    ((lost,),) = data.exact(LostOf(number, bounds if block.free else None, whole))
     found = []
     for each, own, cap in zip(sums, lost, whole, strict=True):
         (noised,), (deviation,) = add_noise(np.array([own * WEIGHT_ONE]), np.array([cap * WEIGHT_ONE]), part)

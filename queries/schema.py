@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 from queries.function_names import Function
 from queries.plan import (
@@ -12,6 +13,7 @@ from queries.plan import (
     VARCHAR,
     Call,
     Column,
+    Dated,
     Derived,
     Expression,
     Listed,
@@ -51,22 +53,29 @@ class BaseTable:
 
 
 class Schema:
-    """A policy's tables, seen for one purpose."""
+    """A policy's tables, seen for one purpose; `as_of` is the day of the load, after whose month no rows are read."""
 
-    def __init__(self, policy: Policy, purpose: str | None = None) -> None:
+    def __init__(self, policy: Policy, purpose: str | None = None, as_of: date | None = None) -> None:
         self.policy = policy
         self._purpose = purpose
+        self._as_of = as_of
         self._sensitive = policy.sensitive_view(purpose)
 
     @property
     def without_bounds(self) -> Schema:
         """The same tables under a policy that declares no contribution bounds."""
-        return Schema(self.policy.model_copy(update={"bounds": ()}), self._purpose)
+        return Schema(self.policy.model_copy(update={"bounds": ()}), self._purpose, self._as_of)
 
     @property
     def unit_column(self) -> str:
         """What the statement calls the unit: the unit column of the first private table."""
         return next(str(table.unit_column) for table in self.policy.tables.values() if table.is_private)
+
+    @property
+    def day_column(self) -> str:
+        """What the statement calls the day whose month is a block: the column of the first dated table."""
+        blocks = self.policy.blocks
+        return "day" if blocks is None else next(iter(blocks.columns.values()))
 
     def table(self, name: str) -> BaseTable | None:
         """The table of that name, or None; names are compared in lower case, as DuckDB does."""
@@ -78,7 +87,7 @@ class Schema:
         hidden: dict[str, Type] = {}
         if reference is not None:
             hidden = {reference.mark: INTEGER, reference.original: types[reference.column]}
-        scan = Scan(name, declared.is_private, tuple((types | hidden).items()))
+        scan = self._scan(name, declared.is_private, tuple((types | hidden).items()))
         columns: dict[str, Expression] = {column: Column(0, column, type_) for column, type_ in types.items()}
         where: tuple[Expression, ...] = ()
         if reference is not None:
@@ -93,6 +102,25 @@ class Schema:
                 kept = Call(Function.NOT, (_any(mark, self._sensitive.denied),), BOOLEAN)
                 where = (Call(Function.OR, (unmarked, kept), BOOLEAN),)
         return BaseTable(Relation(scan, (), where), columns, declared.unit_column if declared.is_private else None)
+
+    def _scan(self, name: str, private: bool, columns: tuple[tuple[str, Type], ...]) -> Scan:  # noqa: FBT001
+        """The table itself: a dated one with the months that a load can have filled.
+
+        A statement's conditions leave some of them (`months.py`). Months to come are not paid for before they are here.
+        """
+        calendar, day = self.policy.calendar, self.policy.day_of(name)
+        if calendar is None or day is None:
+            return Scan(name, private, columns)
+        first, last = 0, calendar.count - 1
+        if self._as_of is not None:
+            last, retention = calendar.number(self._as_of), self.policy.retention
+            if retention.column == f"{name}.{day}":
+                first = min(last, calendar.number(self._as_of - timedelta(days=retention.days)))
+        return Dated(name, private, columns, calendar.count, first, last)
+
+    def most_units(self, relation: Relation) -> int:
+        """More units than the relation will ever have: accounts, or an account's months."""
+        return self.policy.max_units * max(1, relation.span)
 
     def fact(self, relation: Relation, column: Column) -> Fact | None:
         """What is declared of a column of the relation, seen through subqueries that pass it on unchanged."""

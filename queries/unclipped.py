@@ -22,13 +22,14 @@ _ROOM = 1 << 46
 
 
 def unclipped(aggregation: Aggregation, units: int) -> Aggregation:
-    """The aggregation with bounds that none of so many units reaches: its exact sums are those of plain SQL.
+    """The aggregation with bounds that none of so many accounts reaches: its exact sums are those of plain SQL.
 
     Where keys are chosen, all of them are measured. A row's value is still clamped to what a sum has room for.
     """
-    bound = max(1, _ROOM // max(1, units))
+    units = max(1, units * aggregation.source.span)
+    bound = max(1, _ROOM // units)
     blocks = tuple(_opened(block, bound) for block in aggregation.blocks)
-    return replace(aggregation, keys=_all_keys(aggregation.keys), blocks=blocks, unit_capacity=max(1, units))
+    return replace(aggregation, keys=_all_keys(aggregation.keys), blocks=blocks, unit_capacity=units)
 
 
 def _all_keys(keys: Keys) -> Keys:

@@ -15,6 +15,7 @@ from sqlglot import exp
 from queries.aggregates import count_of, is_aggregate
 from queries.errors import QueryNotPrivateError
 from queries.hints import called
+from queries.months import lies_in_one_month
 from queries.parse import DIALECT, refusal, walk
 from queries.plan import (
     TRUE,
@@ -72,6 +73,7 @@ def grouped_view(tree: exp.Select, groups: list[exp.Expr], scope: Scope, aliases
     writer = _Writer(tree, scope, aliases, schema)
     keys = {writer.scalar(group) for group in groups if not _is_unit(group, scope, aliases)}
     writer.keys = tuple(sorted(keys, key=repr))
+    check_one_month(writer.keys, writer.relation, schema, tree, "GROUP BY")
     written = [(projection, writer.projection(projection)) for projection in tree.expressions]
     having = writer.write(tree.args["having"].this) if tree.args.get("having") is not None else None
     folds = tuple(sorted((each for each in writer.folded.values() if isinstance(each, Fold)), key=repr))
@@ -79,11 +81,26 @@ def grouped_view(tree: exp.Select, groups: list[exp.Expr], scope: Scope, aliases
     return _over(source, written, having, writer.columns(writer.keys, folds))
 
 
-def distinct_view(view: View) -> View:
+def distinct_view(view: View, schema: Schema, tree: exp.Expr) -> View:
     """The view of SELECT DISTINCT with the unit among its columns: one row a unit and combination of the others."""
     source, places = derived(view)
+    check_one_month(source.values, source.relation, schema, tree, "SELECT DISTINCT")
     columns: Named = {name: places.get(name, UnitColumn(0)) for name in view.columns}
     return View(Relation(Grouped(source.relation, source.values)), columns)
+
+
+def check_one_month(
+    keys: Sequence[Expression], relation: Relation, schema: Schema, node: exp.Expr, clause: str
+) -> None:
+    """Refuse groups of one account's rows that are of several months, where the privacy unit is of one."""
+    if not lies_in_one_month(keys, relation, schema):
+        hint = f"Add DATE_TRUNC('month', {schema.day_column}) to {clause}, or restrict it to one month in WHERE."
+        raise refusal(
+            "unit-spans-blocks",
+            "This puts rows of one customer together that are of different months.",
+            node,
+            hint=hint,
+        )
 
 
 def united(left: View, right: View, node: exp.Expr) -> View:
@@ -99,6 +116,9 @@ def united(left: View, right: View, node: exp.Expr) -> View:
         )
     places = [place for place, found in enumerate(units) if not found]
     parts = [_part(view, places) for view in (left, right)]
+    if parts[0].span != parts[1].span:
+        reason = "One side of this union has months, and the other has none."
+        raise refusal("unit-spans-blocks", reason, node, hint="Aggregate each side, and put the results together.")
     if parts[0].columns != parts[1].columns:
         raise refusal("type-mismatch", "The columns of this union are of different types.", node, hint="Add a CAST.")
     kept = sorted((part for each in parts for part in _flat(each)), key=repr)
@@ -164,7 +184,7 @@ class _Writer:
 
     def __init__(self, tree: exp.Select, scope: Scope, aliases: Aliases, schema: Schema) -> None:
         self.scope, self.aliases, self._schema = scope, aliases, schema
-        self.relation, self._moved = canonical(scope.relation(tree, schema.unit_column))
+        self.relation, self._moved = canonical(scope.relation(tree, schema))
         self.keys: tuple[Expression, ...] | None = None
         self.values: dict[str, Expression] = {}
         self.folded: dict[str, Fold | Window] = {}
@@ -319,6 +339,7 @@ class _Writer:
                 hint=f"Add PARTITION BY {self._schema.unit_column}, or put the window around a result.",
             )
         others = tuple(sorted({self.scalar(part) for part in partition if not self._unit(part)}, key=repr))
+        check_one_month(others, self.relation, self._schema, tree, "PARTITION BY")
         order = tuple(self._ordered(part) for part in tree.args["order"].expressions) if tree.args.get("order") else ()
         rows = _frame(tree.args["spec"]) if tree.args.get("spec") is not None else None
 

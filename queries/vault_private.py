@@ -16,7 +16,7 @@ from queries.sql_text import identifier
 from queries.vault_exclusions import is_named, name_left_out, without_left_out
 from queries.vault_keys import SecretKeys
 from queries.vault_public import converted_rows, create_enums, key_stays_clear
-from queries.vault_tables import reference_types, store_partitions, store_table, store_units
+from queries.vault_tables import number_of, reference_types, span_of, store_partitions, store_table, store_units
 
 _BATCH_ROWS = 100_000
 
@@ -40,7 +40,8 @@ def load_private_tables(
     """Creates `vault.<table>` for each private table, `vault._units` and `vault._partitions`.
 
     A unit is whoever has a row that enters. Rows that are left out are dropped on the way from the source, before
-    anything but their unit and their day was looked at: what else stands in them ends no load.
+    anything but their unit and their day was looked at: what else stands in them ends no load. Where the policy
+    declares blocks, rows of dated tables carry the number of their unit and month together (`number_of`).
     """
     tables = policy.private_tables()
     tell("units", 0.05)
@@ -52,7 +53,7 @@ def load_private_tables(
         tell(name, 0.2 + 0.7 * done / len(tables))
         _load_table(connection, policy, name, table, sources[name], load)
     tell("partitions", 0.92)
-    store_partitions(connection, list(tables))
+    store_partitions(connection, policy)
 
 
 def _day(policy: Policy, name: str) -> str | None:
@@ -161,9 +162,10 @@ def _load_table(  # one call, private to this file
         name,
         table,
         f"""
-        SELECT unit_numbers._u, {projected}{hidden}
+        SELECT {number_of(policy, name)} AS _u, {projected}{hidden}
         FROM ({rows}) AS kept
         JOIN unit_numbers ON kept.{identifier(table.unit_column or "")} = unit_numbers.value
         {join}
         """,
+        span_of(policy, name),
     )

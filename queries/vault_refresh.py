@@ -21,7 +21,7 @@ from queries.vault_keys import SecretKeys
 from queries.vault_making import DEFAULT_MEMORY_MB, Making, Progress, new_snapshot
 from queries.vault_public import create_enums
 from queries.vault_snapshots import Snapshot, current_snapshot, manifest_of
-from queries.vault_tables import store_partitions, store_table, store_units
+from queries.vault_tables import number_of, span_of, store_partitions, store_table, store_units
 
 
 def refresh_snapshot(
@@ -76,13 +76,14 @@ def _copy_private_tables(connection: duckdb.DuckDBPyConnection, policy: Policy, 
         making.tell(name, 0.2 + 0.7 * done / len(tables))
         _copy_table(connection, policy, name, table, making)
     making.tell("partitions", 0.92)
-    store_partitions(connection, list(tables))
+    store_partitions(connection, policy)
 
 
 def _number_units(connection: duckdb.DuckDBPyConnection, policy: Policy, making: Making) -> None:
     """`unit_numbers(was, pseudonym, _u)` of those who still have a row, in the order they had; and `vault._units`."""
     still_there = " UNION ALL ".join(
-        f"SELECT kept._u FROM {qualified('old', name)} AS kept {_entering(policy, name, table, making)}"
+        f"SELECT {_account(policy, name)} FROM {qualified('old', name)} AS kept "
+        f"{_entering(policy, name, table, making)}"
         for name, table in policy.private_tables().items()
     )
     connection.execute(f"""
@@ -103,11 +104,18 @@ def _copy_table(connection: duckdb.DuckDBPyConnection, policy: Policy, name: str
         name,
         table,
         f"""
-        SELECT unit_numbers._u, {", ".join(copied)}
+        SELECT {number_of(policy, name)} AS _u, {", ".join(copied)}
         FROM (SELECT kept.* FROM {qualified("old", name)} AS kept {_entering(policy, name, table, making)}) AS kept
-        JOIN unit_numbers ON kept._u = unit_numbers.was
+        JOIN unit_numbers ON {_account(policy, name)} = unit_numbers.was
         """,
+        span_of(policy, name),
     )
+
+
+def _account(policy: Policy, table: str) -> str:
+    """The number of the account of a row `kept` of the old snapshot."""
+    span = span_of(policy, table)
+    return "kept._u" if span == 1 else f"kept._u // {span}"
 
 
 def _copied(column: str, enum: str | None) -> str:
@@ -122,8 +130,8 @@ def _entering(policy: Policy, name: str, table: Table, making: Making) -> str:
     """
     retained, _, column_name = policy.retention.column.partition(".")
     if retained != name:
-        return without_left_out(table, "kept._u", None)
+        return without_left_out(table, _account(policy, name), None)
     column, day = table.columns[column_name], f"kept.{identifier(column_name)}"
     sure = day if column.range is None else f"CASE WHEN {day} > {literal(column.range[0], column)} THEN {day} END"
     since = f"DATE '{making.private.kept_from.isoformat()}'"
-    return f"{without_left_out(table, 'kept._u', sure)} WHERE {day} >= {since}"
+    return f"{without_left_out(table, _account(policy, name), sure)} WHERE {day} >= {since}"

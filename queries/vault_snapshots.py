@@ -23,7 +23,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,7 @@ class Snapshot:
     directory: Path
     policy: Policy
     created: str  # ISO 8601, UTC
+    as_of: date | None = None  # the day from which retention counted back
 
     @property
     def private_file(self) -> Path:
@@ -87,8 +88,9 @@ def read_snapshot(home: Path, snapshot_id: str) -> Snapshot:
     try:
         manifest = manifest_of(directory)
         policy = load_policy((directory / "policy.yaml").read_text(encoding="utf-8"), "policy.yaml of the snapshot")
-        snapshot = Snapshot(home.name, snapshot_id, directory, policy, str(manifest["created"]))
-    except (OSError, ValueError, KeyError, PolicyError) as error:
+        as_of = date.fromisoformat(manifest["kept_from"]) + timedelta(days=policy.retention.days)
+        snapshot = Snapshot(home.name, snapshot_id, directory, policy, str(manifest["created"]), as_of)
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, PolicyError) as error:
         raise LoadError(f"the current snapshot of '{home.name}' is damaged: load the dataset again") from error
     return snapshot
 

@@ -7,15 +7,37 @@ import numpy as np
 
 from queries.errors import LoadError
 from queries.policy import Policy, Table
-from queries.sql_text import qualified
+from queries.sql_text import identifier, qualified
 from queries.vault_columns import storage_type
 
 PARTITION_ROWS = 2_000_000
 
 
-def store_table(connection: duckdb.DuckDBPyConnection, name: str, table: Table, rows: str) -> None:
-    """Creates `vault.<name>` of `rows`, a SELECT of `_u` and the stored columns; raises LoadError if they are unfit."""
-    _cluster(connection, name, rows)
+def number_of(policy: Policy, table: str) -> str:
+    """The number that a row `kept` carries: its account's, or with blocks account · months + month, if it is dated.
+
+    The month of the day as it is stored: not NULL, and within its declared range.
+    """
+    day, calendar = policy.day_of(table), policy.calendar
+    if day is None or calendar is None:
+        return "unit_numbers._u"
+    stored = f"kept.{identifier(day)}"
+    month = f"year({stored}) * 12 + month({stored}) - 1 - {calendar.first}"
+    return f"CAST(unit_numbers._u * {calendar.count} + {month} AS INTEGER)"
+
+
+def span_of(policy: Policy, table: str) -> int:
+    """How many numbers of the table's rows are one account's."""
+    calendar = policy.calendar
+    return 1 if policy.day_of(table) is None or calendar is None else calendar.count
+
+
+def store_table(connection: duckdb.DuckDBPyConnection, name: str, table: Table, rows: str, span: int) -> None:
+    """Creates `vault.<name>` of `rows`, a SELECT of `_u` and the stored columns; raises LoadError if they are unfit.
+
+    `span` is how many numbers an account has.
+    """
+    _cluster(connection, name, rows, span)
     _check_order(connection, name)
     _check_unique(connection, name, table)
 
@@ -25,12 +47,13 @@ def store_units(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("CREATE TABLE vault._units AS SELECT _u, pseudonym FROM unit_numbers ORDER BY _u")
 
 
-def store_partitions(connection: duckdb.DuckDBPyConnection, names: list[str]) -> None:
-    """`vault._partitions(lo, hi)`: ranges that cover all units, of about two million rows of the largest table each."""
+def store_partitions(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
+    """`vault._partitions(lo, hi)`: ranges of accounts, all of them, of about two million rows of the largest table."""
+    names = policy.private_tables()
     counts = {name: _scalar(connection, f"SELECT count(*) FROM {qualified('vault', name)}") for name in names}
     largest = max(counts, key=lambda name: (counts[name], name))
     connection.execute("CREATE TABLE vault._partitions(lo INTEGER, hi INTEGER)")
-    for low, high in _unit_ranges(connection, qualified("vault", largest)):
+    for low, high in _unit_ranges(connection, qualified("vault", largest), span_of(policy, largest)):
         connection.execute("INSERT INTO vault._partitions VALUES (?, ?)", [low, high])
 
 
@@ -40,7 +63,7 @@ def reference_types(policy: Policy, table: Table) -> dict[str, str]:
     return {name: storage_type(key) for name, key in keys.items() if key is not None}
 
 
-def _cluster(connection: duckdb.DuckDBPyConnection, name: str, rows: str) -> None:
+def _cluster(connection: duckdb.DuckDBPyConnection, name: str, rows: str, span: int) -> None:
     """Creates `vault.<name>`: the rows in the order of all their columns, the unit first.
 
     The rows are first written as they come, then sorted by ranges of units that fit in memory: three times as fast as
@@ -52,10 +75,9 @@ def _cluster(connection: duckdb.DuckDBPyConnection, name: str, rows: str) -> Non
     connection.execute("SET preserve_insertion_order = true")
     connection.execute(f"CREATE TABLE {target} AS SELECT * FROM {unsorted} WHERE FALSE")
     connection.execute(f"ALTER TABLE {target} ALTER COLUMN _u SET NOT NULL")
-    for low, high in _unit_ranges(connection, unsorted):
-        connection.execute(
-            f"INSERT INTO {target} SELECT * FROM {unsorted} WHERE _u >= {low} AND _u < {high} ORDER BY ALL"
-        )
+    for low, high in _unit_ranges(connection, unsorted, span):
+        within = f"_u >= {low * span} AND _u < {high * span}"
+        connection.execute(f"INSERT INTO {target} SELECT * FROM {unsorted} WHERE {within} ORDER BY ALL")
     connection.execute(f"DROP TABLE {unsorted}")
 
 
@@ -77,12 +99,13 @@ def _check_unique(connection: duckdb.DuckDBPyConnection, name: str, table: Table
         raise LoadError(f"{name} is declared unique per unit and a unit has two rows")
 
 
-def _unit_ranges(connection: duckdb.DuckDBPyConnection, rows: str) -> list[tuple[int, int]]:
-    """Half-open ranges that cover all units in order, of about PARTITION_ROWS of these rows each."""
+def _unit_ranges(connection: duckdb.DuckDBPyConnection, rows: str, span: int) -> list[tuple[int, int]]:
+    """Half-open ranges of accounts that cover all in order, of about PARTITION_ROWS of these rows each."""
     starts = connection.execute(f"""
         WITH per_unit AS (
             SELECT _units._u, coalesce(held.lines, 0) AS lines FROM vault._units
-            LEFT JOIN (SELECT _u, count(*) AS lines FROM {rows} GROUP BY _u) AS held ON held._u = _units._u
+            LEFT JOIN (SELECT _u // {span} AS _u, count(*) AS lines FROM {rows} GROUP BY ALL) AS held
+            ON held._u = _units._u
         ), placed AS (
             SELECT _u, (sum(lines) OVER (ORDER BY _u) - lines) // {PARTITION_ROWS} AS part FROM per_unit
         )

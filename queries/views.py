@@ -13,13 +13,20 @@ from itertools import islice, permutations, product
 from sqlglot import exp
 
 from queries.function_names import Function
+from queries.months import is_of_one_month
 from queries.parse import refusal
 from queries.plan import BOOLEAN, INTEGER, Call, Column, Derived, Expression, Join, Relation, Source
 from queries.scalars import UnitColumn, condition, conjunction, conjuncts, formed, scalar, selection
+from queries.schema import Schema
 
 Named = dict[str, "Expression | UnitColumn"]
 EXPANSIONS_LIMIT = 500
 _ORDERS_LIMIT = 6  # of tables that are alike
+_MONTHS_HINT = (
+    "Equate the months as well: AND DATE_TRUNC('month', a.{day}) = DATE_TRUNC('month', b.{day}). Or restrict each side "
+    "to one month in WHERE."
+)
+_DATED_FIRST_HINT = "Begin with the table that has days: FROM the dated table JOIN the other."
 _UNIT_HINT = "Join private tables on the unit: ON a.{unit} = b.{unit}."
 
 
@@ -213,17 +220,33 @@ class Scope:
             return first
         return None
 
-    def relation(self, node: exp.Expr, unit: str) -> Relation:
-        """The finished relation; raises unless all private items are joined on the unit."""
+    def relation(self, node: exp.Expr, schema: Schema) -> Relation:
+        """The finished relation; raises unless all private items are joined on the unit, and are of one month."""
         private = [number for number, item in enumerate(self.items) if item.private]
         if len({self._root(number) for number in private}) > 1:
             raise refusal(
                 "join-not-on-unit",
                 "Private tables are joined, but not on the privacy unit.",
                 node,
-                hint=_UNIT_HINT.format(unit=unit),
+                hint=_UNIT_HINT.format(unit=schema.unit_column),
             )
-        return Relation(self.sources[0], tuple(self.joins), tuple(dict.fromkeys(self.where)))
+        if self._keeps_rows_without_month():
+            reason = "Rows without a month are kept here, and rows of one month are joined to them."
+            raise refusal("unit-spans-blocks", reason, node, hint=_DATED_FIRST_HINT)
+        found = Relation(self.sources[0], tuple(self.joins), tuple(dict.fromkeys(self.where)))
+        if not is_of_one_month(found, schema):
+            reason = "Rows of different months are put together here, and the privacy unit is of one month."
+            raise refusal("unit-spans-blocks", reason, node, hint=_MONTHS_HINT.format(day=schema.day_column))
+        return found
+
+    def _keeps_rows_without_month(self) -> bool:
+        """Whether a left join would keep rows that have no month, or no unit at all."""
+        span = self.sources[0].span
+        for join in self.joins:
+            if join.left and 1 < join.source.span > span:
+                return True
+            span = max(span, join.source.span)
+        return False
 
 
 def _equality(left: Expression, right: Expression) -> Expression:

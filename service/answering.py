@@ -25,6 +25,7 @@ from budgets.evidence.signing import KeyRing
 from budgets.ledger import Balance, Claim, Outcome, StoredRelease
 from budgets.privacy_loss import PrivacyLoss
 from queries.answers import answer_columns, answer_rows
+from queries.block_charges import LIFETIME, Charges, together
 from queries.chosen import reusing, told
 from queries.display import Biased
 from queries.errors import (
@@ -71,6 +72,10 @@ REFUSALS = (  # raised before anything is begun
     FrozenError,
     UnknownAccountError,
     TooManyFailuresError,
+)
+_METERS = (
+    "epsilon and delta hold for one {unit} with all its rows of all months. What one {unit} loses by its rows of one "
+    "month alone is counted by the meter block:YYYY-MM, and by its rows without a day by static."
 )
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _log = structlog.stdlib.get_logger("kvitto")
@@ -122,7 +127,7 @@ class _Question:
 
     @property
     def schema(self) -> Schema:
-        return Schema(self.snapshot.policy, self.request.purpose)
+        return _schema(self.snapshot, self.request)
 
     @property
     def missing(self) -> tuple[PlannedNode, ...]:
@@ -139,11 +144,14 @@ class _Question:
         return {name: from_stream(release.table) for name, release in self.stored.items()}
 
     @property
+    def charges(self) -> Charges:
+        """What is to be taken of each meter."""
+        return together(node.charges for node in self.missing)
+
+    @property
     def loss(self) -> PrivacyLoss:
-        total = PrivacyLoss(0)
-        for node in self.missing:
-            total = total + node.loss
-        return total
+        """What whole units lose over their lifetime, and so what accounts pay."""
+        return self.charges.get(LIFETIME, PrivacyLoss(0))
 
 
 class Answering:
@@ -172,6 +180,7 @@ class Answering:
                 stored=question.stored,
                 loss=question.loss,
                 cost=self._cost(question),
+                charges=self._charges(question),
                 described=self._try_out(question),
                 documents=_node_documents(question, question.tables),
                 path=self._path(_account(question)),
@@ -294,14 +303,14 @@ class Answering:
 
     def _without_bounds(self, snapshot: Snapshot, request: QueryRequest) -> QueryPlan:
         """The plan of the same statement, at any price, with all bounds chosen from the data."""
-        schema, size_of = Schema(snapshot.policy, request.purpose), self._engines.of(snapshot).domain_size
+        schema, size_of = _schema(snapshot, request), self._engines.of(snapshot).domain_size
         options = without_bounds(options_of(request.options))
         key = (snapshot.id, request.sql, repr(sorted(request.params.items())), repr(options), request.purpose)
         return self._plans.get(key, lambda: plan(request.sql, request.params, schema, NANO, options, size_of))
 
     def _plan(self, snapshot: Snapshot, request: QueryRequest) -> QueryPlan:
         """The plan of a request: a pure function of the request and the snapshot's public facts."""
-        schema, size_of = Schema(snapshot.policy, request.purpose), self._engines.of(snapshot).domain_size
+        schema, size_of = _schema(snapshot, request), self._engines.of(snapshot).domain_size
         options = options_of(request.options)
         asked = (request.sql, repr(sorted(request.params.items())), repr(options))
         key = (snapshot.id, *asked, request.purpose)
@@ -366,11 +375,19 @@ class Answering:
             "rho": plain(Fraction(loss.rho_nano, 10**9)),
         }
 
+    def _charges(self, question: _Question) -> dict[str, dict[str, object]] | None:
+        """What is taken of each meter; None of a dataset without blocks, where the cost says it all."""
+        if question.snapshot.policy.blocks is None:
+            return None
+        return {meter: self._loss_document(question.snapshot, loss) for meter, loss in question.charges.items()}
+
     def _guarantee(self, snapshot: Snapshot) -> dict[str, object]:
-        """What holds for all releases of the dataset together, by the cap in force."""
+        """What holds for all releases of the dataset together, by the cap in force: of whole units, with all months."""
         cap = self._ledger.balance(snapshot.dataset).cap
         conversion_delta = snapshot.policy.budget.conversion_delta
+        meters = {"meters": _METERS.format(unit=snapshot.policy.unit.name)} if snapshot.policy.blocks else {}
         return {
+            **meters,
             "unit": snapshot.policy.unit.name,
             "neighbours": "add-or-remove-one",
             "epsilon": epsilon_text(cap, conversion_delta),
@@ -401,9 +418,14 @@ class Answering:
                 for node, document in shown
             ],
             "charged": self._loss_document(question.snapshot, question.loss),
+            **({} if (charges := self._charges(question)) is None else {"charges": charges}),
             "guarantee": self._guarantee(question.snapshot),
             "software": _SOFTWARE,
         }
+
+
+def _schema(snapshot: Snapshot, request: QueryRequest) -> Schema:
+    return Schema(snapshot.policy, request.purpose, snapshot.as_of)
 
 
 def _releases(question: _Question, tables: Mapping[str, bytes]) -> tuple[StoredRelease, ...]:

@@ -117,6 +117,9 @@ class QuotedRelease(Closed):
     mechanism: str
     rho: str
     delta: str
+    months: list[str] | None = Field(
+        default=None, description="That are read, of a dataset with blocks: each pays rho."
+    )
     measures: list[QuotedMeasure]
 
 
@@ -142,6 +145,11 @@ class Quote(Closed):
     dataset: str
     snapshot: str
     cost: Cost = Field(description="What would be charged now: nothing for what is stored already.")
+    charges: dict[str, Loss] | None = Field(
+        default=None,
+        description="Of a dataset with blocks, what each meter would be charged: each month that is read (`block:…`), "
+        "`static` rows, and a unit with all its months (`lifetime`), which is the cost.",
+    )
     target: QuotedTarget | None
     affordable: bool = Field(description="Whether all accounts that would pay have enough left.")
     remaining: Loss = Field(description="What is left on the asker's own account.")
@@ -167,6 +175,7 @@ class Offer:
     stored: Mapping[str, StoredRelease]
     loss: PrivacyLoss
     cost: Mapping[str, object]
+    charges: Mapping[str, Mapping[str, object]] | None
     described: Iterable[Mapping[str, Any]]
     documents: Iterable[Mapping[str, Any]]
     path: tuple[Balance, ...]
@@ -185,6 +194,9 @@ def quote_of(offer: Offer) -> Quote:
         dataset=offer.snapshot.dataset,
         snapshot=offer.snapshot.id,
         cost=Cost.model_validate(offer.cost),
+        charges=None
+        if offer.charges is None
+        else {name: Loss.model_validate(loss) for name, loss in offer.charges.items()},
         target=None if offer.target is None else _target(offer.target, offer.plan),
         affordable=affordable,
         remaining=_loss(own, offer),

@@ -28,6 +28,8 @@ def release_document(node: PlannedNode, *, stored: bool) -> dict[str, object]:
         "delta": plain(Fraction(node.loss.delta_atto, 10**18)),
         "measures": [_measure_document(measure, node) for measure in node.measures],
     }
+    if node.touched.months:
+        document["months"] = list(node.touched.months)
     if isinstance(keys, ThresholdKeys):
         document["max_groups_contributed"] = keys.max_groups
     if node.tree is not None:

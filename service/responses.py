@@ -175,6 +175,7 @@ class Dataset(Body):
     tables: dict[str, Any]
     bounds: list[dict[str, Any]]
     retention: dict[str, Any]
+    blocks: dict[str, Any] | None = Field(default=None, description="That the privacy unit is of one month, if it is.")
     sensitive: list[dict[str, Any]]
     public_rows: dict[str, str] | None
     reliability: dict[str, str]

@@ -32,6 +32,7 @@ from queries.sql_text import text_literal
 from queries.unit_sums import Layout, UnitSums, Walk, walk
 
 _BATCH_ROWS = 250_000
+_UNITS_AT_ONCE = 1 << 22  # numbers of units, which of months are far more than units that have rows
 _BYTES_AT_ONCE = 192 << 20  # contributions held by one thread
 _AXES = 64  # kept, of so many bytes at most
 _AXIS_BYTES = 1 << 20
@@ -153,7 +154,7 @@ class DuckDBEngine:
         """What each thread accumulated of the rows: one thread where the cells of several would not fit in memory."""
         _check_groups(grouped.groups)
         width = max(grouped.columns) + 1
-        partitions = self._partitions(width, grouped.aggregation.unit_capacity)
+        partitions = self._partitions(width, grouped.aggregation)
         narrow = grouped.groups * len(grouped.columns) > _CELLS_A_THREAD
         threads = 1 if narrow else min(self._threads, max(1, partitions.qsize()))
         accumulators = [accumulator() for _ in range(threads)]
@@ -166,12 +167,14 @@ class DuckDBEngine:
                 done.result()
         return accumulators
 
-    def _partitions(self, width: int, unit_capacity: int) -> SimpleQueue[tuple[int, int]]:
-        """The vault's ranges of units, finer where rows are wide or threads would be idle."""
-        found = self._connection.execute("SELECT lo, hi FROM private.main._partitions ORDER BY lo").fetchall()
-        if found and found[-1][1] > unit_capacity:
+    def _partitions(self, width: int, aggregation: Aggregation) -> SimpleQueue[tuple[int, int]]:
+        """The vault's ranges of accounts as ranges of units, finer where rows are wide or threads would be idle."""
+        ranges = self._connection.execute("SELECT lo, hi FROM private.main._partitions ORDER BY lo").fetchall()
+        found = [(low * aggregation.source.span, high * aggregation.source.span) for low, high in ranges]
+        if found and found[-1][1] > aggregation.unit_capacity:
             raise IllegalPlanError("more units than the plan allows for")
         pieces = max(-(-self._threads // max(len(found), 1)), -(-_row_bytes(width) * 2_000_000 // _BYTES_AT_ONCE))
+        pieces = max(pieces, *(-(-(high - low) // _UNITS_AT_ONCE) for low, high in found), 1)
         partitions: SimpleQueue[tuple[int, int]] = SimpleQueue()
         for low, high in found:
             edges = sorted({low + (high - low) * piece // pieces for piece in range(pieces + 1)})

@@ -16,7 +16,7 @@ from sqlglot.errors import SqlglotError
 
 from queries.errors import QueryNotPrivateError
 from queries.parse import DIALECT
-from queries.rewrites import aggregates, joins, names, syntax, values
+from queries.rewrites import aggregates, joins, months, names, syntax, values
 from queries.rewrites.place import Place
 from queries.schema import Schema
 
@@ -33,6 +33,7 @@ _RULES: Mapping[str, tuple[Rule, ...]] = {
     **names.RULES,
     **aggregates.RULES,
     **joins.RULES,
+    **months.RULES,
     **values.RULES,
     **syntax.RULES,
 }

@@ -57,6 +57,7 @@ def dataset(dataset: str, here: Here) -> dict[str, object]:
         "tables": {name: _table(table) for name, table in policy.tables.items()},
         "bounds": [_public(bound) for bound in policy.bounds],
         "retention": _public(policy.retention),
+        "blocks": _public(policy.blocks),
         "sensitive": [_public(group) for group in policy.sensitive],
         "public_rows": _public(policy.public_rows),
         "reliability": _public(policy.reliability),

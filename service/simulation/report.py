@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from budgets.privacy_loss import PrivacyLoss, rho_of_epsilon
+from queries.block_charges import LIFETIME
 from queries.planned import PlannedMeasure, PlannedNode
 from queries.policy import Policy
 from service.accounts import plain
@@ -127,7 +128,7 @@ def _price(at: AtPrice, policy: Policy) -> PriceAccuracy:
         epsilon=plain(at.epsilon),
         rho=plain(Fraction(loss.rho_nano, 10**9)),
         delta=plain(Fraction(loss.delta_atto, _ATTO)),
-        repeats=_repeats(loss, policy),
+        repeats=_repeats(at.plan.charges.get(LIFETIME, loss), policy),
         draws=len(draws.counts),
         rows=draws.mean_rows,
         released_share=draws.mean_rows / at.rows if at.rows else None,

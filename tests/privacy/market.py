@@ -102,13 +102,14 @@ class Market:
     """The engine over one set of customers at a time."""
 
     connection: duckdb.DuckDBPyConnection = field(default_factory=duckdb.connect)
+    schema: Schema = SCHEMA
 
     def __post_init__(self) -> None:
         self.connection.execute("ATTACH ':memory:' AS private; ATTACH ':memory:' AS public")
-        for statement in twin_statements(POLICY):
+        for statement in twin_statements(self.schema.policy):
             self.connection.execute(statement)
         self.connection.execute("CREATE TABLE private.main._partitions (lo INTEGER, hi INTEGER)")
-        for name, table in POLICY.tables.items():
+        for name, table in self.schema.policy.tables.items():
             if not table.is_private:
                 columns = ", ".join(f"{identifier(c)} {storage_type(t)}" for c, t in table.columns.items())
                 self.connection.execute(f"CREATE TABLE {qualified('public', 'main', name)} ({columns})")
@@ -116,7 +117,7 @@ class Market:
         self.engine = DuckDBEngine(self.connection, threads=2)
 
     def plan(self, sql: str, options: Mapping[str, object], rho_nano: int = 10**9) -> QueryPlan:
-        return plan(sql, {}, SCHEMA, rho_nano, options_of(options), self.engine.domain_size)
+        return plan(sql, {}, self.schema, rho_nano, options_of(options), self.engine.domain_size)
 
     def sums(self, aggregation: Aggregation, customers: Sequence[Customer], layout: Layout | None = None) -> ExactSums:
         """The exact sums over these customers."""
@@ -135,7 +136,7 @@ class Market:
         """Make these customers the market's."""
         for table in ("lines", "cards"):
             rows = [
-                (number, *row)
+                (self.unit(table, number, row), *row)
                 for number, customer in sorted(zip(layout.numbers, customers, strict=True), key=lambda pair: pair[0])
                 for row in getattr(customer, table)
             ]
@@ -145,6 +146,10 @@ class Market:
         edges = sorted({0, units, *(int(cut * units) for cut in layout.cuts)})
         self.connection.execute("DELETE FROM private.main._partitions")
         self._insert("private.main._partitions", list(pairwise(edges)))
+
+    def unit(self, table: str, number: int, row: Row) -> int:
+        """The number of the row's unit, as the vault stores it."""
+        return number
 
     def _insert(self, table: str, rows: Sequence[Row]) -> None:
         if rows:

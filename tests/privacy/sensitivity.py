@@ -31,6 +31,7 @@ from queries.plan import (
 )
 
 Key = tuple[object, ...]
+_ONCE = Fraction(1)
 UNBOUNDED = isqrt(GROUPS_LIMIT) + 1  # the bound of the counts that keys are chosen by, which no unit reaches
 _MEMBERS = {
     Kind.BOOLEAN: (True, None),
@@ -59,11 +60,13 @@ def steps(aggregation: Aggregation) -> tuple[Aggregation, ...]:
     return aggregation.counting, aggregation.among(tuple(Literal(value, type_) for value in values))
 
 
-def violations(aggregation: Aggregation, whole: ExactSums, without: ExactSums) -> Iterator[Violation]:
-    """Everything in which the two neighbours differ by more than the plan's price allows."""
+def violations(
+    aggregation: Aggregation, whole: ExactSums, without: ExactSums, times: Fraction = _ONCE
+) -> Iterator[Violation]:
+    """Everything in which the two neighbours differ by more than so many times the plan's price allows."""
     with_unit, without_unit = _cells(whole), _cells(without)
     if aggregation.blocks[0].measures[0].l2_bound == UNBOUNDED:
-        yield from _score_violations(with_unit, without_unit)
+        yield from _score_violations(with_unit, without_unit, times)
         return
     yield from _key_violations(aggregation, with_unit, without_unit)
     mechanism = build(aggregation)
@@ -76,11 +79,11 @@ def violations(aggregation: Aggregation, whole: ExactSums, without: ExactSums) -
             loss += squares / (2 * Fraction(mechanism.gaussians[index].scale) ** 2)
         first += len(block.measures)
         total += loss
-        if share > 1:
-            yield Violation(f"block {number}: squared distance in units of the bounds", share, Fraction(1))
-        if loss > Fraction(block.rho_nano, NANO):
-            yield Violation(f"block {number}: rho", loss, Fraction(block.rho_nano, NANO))
-    paid = Fraction(sum(block.rho_nano for block in aggregation.all_blocks), NANO)  # for sums; the rest is for searches
+        if share > times:
+            yield Violation(f"block {number}: squared distance in units of the bounds", share, times)
+        if loss > times * Fraction(block.rho_nano, NANO):
+            yield Violation(f"block {number}: rho", loss, times * Fraction(block.rho_nano, NANO))
+    paid = times * sum(block.rho_nano for block in aggregation.all_blocks) / NANO  # for sums; the rest is for searches
     if total > paid:
         yield Violation("all blocks: rho", total, paid)
 
@@ -125,23 +128,27 @@ def _searched(data: Contributions, number: int, block: Block, salt: int) -> Sear
     )
 
 
-def search_violations(whole: Searched, without: Searched) -> Iterator[Violation]:
-    """Sums move by one at most in units of their bounds, norms by one unit in one bin, and losses by their caps."""
+def search_violations(whole: Searched, without: Searched, times: Fraction = _ONCE) -> Iterator[Violation]:
+    """Sums move by one at most in units of their bounds, norms by one unit in one bin, and losses by their caps.
+
+    At n² times the price these are n units, of which some may have come instead of gone.
+    """
+    units = isqrt(int(times))
     width, zero, share = len(whole.caps), (0,) * len(whole.caps), Fraction(0)
     for key in whole.sums.keys() | without.sums.keys():
         bounds = whole.bounds[key] if key in whole.bounds else without.bounds[key]
         for place in range(width):
             change = whole.sums.get(key, zero)[place] - without.sums.get(key, zero)[place]
             share += Fraction(change * BOUND_ONE, bounds[place] * WEIGHT_ONE) ** 2
-    if share > 1:
-        yield Violation("sums: squared distance in units of the bounds", share, Fraction(1))
+    if share > times:
+        yield Violation("sums: squared distance in units of the bounds", share, times)
     for some, others in zip(whole.norms, without.norms, strict=True):
         changes = [one - other for one, other in zip(some, others, strict=True)]
-        if sum(map(abs, changes)) > 1 or min(changes) < 0:
-            yield Violation("norms: a unit in more than one bin", Fraction(sum(map(abs, changes))), Fraction(1))
+        if sum(map(abs, changes)) > units or min(changes) < min(0, 1 - units):
+            yield Violation("norms: a unit in more than one bin", Fraction(sum(map(abs, changes))), times)
     for lost, less, cap in zip(whole.lost, without.lost, whole.caps, strict=True):
-        if not 0 <= lost - less <= cap:
-            yield Violation("losses: more than the cap", Fraction(lost - less), Fraction(cap))
+        if not min(0, 1 - units) * cap <= lost - less <= units * cap:
+            yield Violation("losses: more than the cap", Fraction(lost - less), Fraction(units * cap))
 
 
 def _keys(data: Contributions) -> list[Key]:
@@ -165,15 +172,16 @@ def _cells(exact: ExactSums) -> Mapping[Key, tuple[int, ...]]:
 
 
 def _score_violations(
-    whole: Mapping[Key, tuple[int, ...]], without: Mapping[Key, tuple[int, ...]]
+    whole: Mapping[Key, tuple[int, ...]], without: Mapping[Key, tuple[int, ...]], times: Fraction
 ) -> Iterator[Violation]:
-    """Scores that keys are chosen by change by at most WEIGHT_ONE each, and never rise when a unit goes."""
+    """Scores that keys are chosen by change by at most WEIGHT_ONE each a unit, and never rise when one goes."""
+    units = isqrt(int(times))
     if list(whole) != list(without):
         yield Violation("public keys", Fraction(len(whole.keys() ^ without.keys())), Fraction(0))
     for key in whole.keys() & without.keys():
         change = whole[key][0] - without[key][0]
-        if not 0 <= change <= WEIGHT_ONE:
-            yield Violation("a score", Fraction(change), Fraction(WEIGHT_ONE))
+        if not min(0, 1 - units) * WEIGHT_ONE <= change <= units * WEIGHT_ONE:
+            yield Violation("a score", Fraction(change), Fraction(units * WEIGHT_ONE))
 
 
 def _key_violations(

@@ -62,7 +62,7 @@ _KEYS = ("day", "hour", "by_card", "note", "ticket", "amount")
 
 
 @dataclass(frozen=True)
-class _From:
+class From:
     """A FROM clause, and what can be said about its rows."""
 
     text: str
@@ -79,60 +79,61 @@ class _From:
         "date_trunc('month', day)",
     )
     unit: str = "card_id"
+    conditions: tuple[str, ...] = ()  # of which one may be met besides
 
 
 _CATALOGUE = ("department", "category", "price", "department || coalesce(category, '')")
-_LINES = _From("lines")
+_LINES = From("lines")
 _PUBLIC = (*_LINES.keys, *_CATALOGUE)
 _CARDS = ("age", "town", "members")
 _FROMS = (
     _LINES,
     _LINES,
-    _From("lines JOIN products USING (product_id)", (*_LINES.numbers, "price"), ("note", "department"), _PUBLIC),
-    _From(
+    From("lines JOIN products USING (product_id)", (*_LINES.numbers, "price"), ("note", "department"), _PUBLIC),
+    From(
         "lines LEFT JOIN products p ON lines.product_id = p.product_id AND p.price > 5",
         (*_LINES.numbers, "price"),
         ("note", "category"),
         _PUBLIC,
     ),
-    _From("lines, products p", (*_LINES.numbers, "price"), ("note", "department"), _PUBLIC),
-    _From(
+    From("lines, products p", (*_LINES.numbers, "price"), ("note", "department"), _PUBLIC),
+    From(
         "lines JOIN products p ON lines.product_id <= p.product_id AND p.price * 2 < lines.amount",
         (*_LINES.numbers, "price"),
         ("department",),
         _PUBLIC,
     ),
-    _From("lines JOIN cards USING (card_id)", (*_LINES.numbers, "members"), ("town",), (*_LINES.keys, *_CARDS)),
-    _From(
+    From("lines JOIN cards USING (card_id)", (*_LINES.numbers, "members"), ("town",), (*_LINES.keys, *_CARDS)),
+    From(
         "lines l LEFT JOIN cards c ON c.card_id = l.card_id AND c.age = 'old'",
         (*_LINES.numbers, "members"),
         ("note", "town", "age"),
         (*_LINES.keys, *_CARDS),
         "l.card_id",
     ),
-    _From(
+    From(
         "cards c LEFT JOIN lines l ON c.card_id = l.card_id AND l.amount > 0",
         ("amount", "members"),
         ("note", "town"),
         ("day", "by_card", *_CARDS),
         "c.card_id",
     ),
-    _From("cards", ("members",), ("town", "age"), _CARDS),
-    _From(
+    From("cards", ("members",), ("town", "age"), _CARDS),
+    From(
         "lines a JOIN lines b ON a.card_id = b.card_id AND a.day < b.day",
         ("a.amount", "b.pieces"),
         ("a.note",),
         ("a.day", "b.hour", "b.note"),
         "a.card_id",
     ),
-    _From(
+    From(
         "(SELECT card_id, day, CASE WHEN amount > 1 THEN amount * 3 ELSE -amount END AS amount, "
         "pieces % 3 AS pieces, note FROM lines WHERE hour IS NOT NULL) t",
         ("amount", "pieces"),
         ("note",),
         ("day", "pieces", "note", "amount"),
     ),
-    _From(
+    From(
         "lines l LEFT JOIN (SELECT card_id AS k, department AS d, amount AS worth FROM lines JOIN products USING "
         "(product_id)) t ON t.k = l.card_id AND t.worth >= l.amount",
         ("amount", "worth"),
@@ -140,14 +141,14 @@ _FROMS = (
         ("day", "d", "note"),
         "l.card_id",
     ),
-    _From(
+    From(
         "(SELECT card_id, COUNT(*) AS n, SUM(amount) AS s, MIN(note) AS t, MAX(hour) AS h, AVG(pieces) > 1 AS many, "
         "COUNT(DISTINCT ticket) AS tickets FROM lines GROUP BY card_id HAVING COUNT(*) <> 2) g",
         ("n", "s", "h", "tickets"),
         ("t",),
         ("n", "t", "h", "many", "CASE WHEN n < 3 THEN 'few' ELSE 'many' END"),
     ),
-    _From(
+    From(
         "(SELECT card_id, day, note, COUNT(*) FILTER (WHERE amount > 1) AS n, SUM(pieces) AS s FROM lines GROUP BY 1, "
         "day, note) g JOIN lines l ON g.card_id = l.card_id AND g.day <= l.day",
         ("n", "s", "l.amount"),
@@ -155,7 +156,7 @@ _FROMS = (
         ("g.day", "l.day", "n", "g.note"),
         "g.card_id",
     ),
-    _From(
+    From(
         "(SELECT card_id, day, amount, note, ROW_NUMBER() OVER (PARTITION BY card_id ORDER BY day DESC) AS r, "
         "LAG(amount) OVER (PARTITION BY card_id ORDER BY day) AS before, SUM(pieces) OVER (PARTITION BY card_id, note "
         "ORDER BY hour) AS so_far, COUNT(*) OVER (PARTITION BY card_id ORDER BY amount ROWS BETWEEN 1 PRECEDING AND 2 "
@@ -165,15 +166,15 @@ _FROMS = (
         ("note", "first"),
         ("day", "r", "note", "first", "near"),
     ),
-    _From(
+    From(
         "(SELECT card_id, amount, note, day FROM lines UNION ALL SELECT card_id, members * 1.00, town, NULL FROM cards "
         "UNION ALL SELECT card_id, MAX(amount), 'most', MIN(day) FROM lines GROUP BY card_id) u",
         ("amount",),
         ("note",),
         ("note", "day", "amount"),
     ),
-    _From("(SELECT DISTINCT card_id, note, hour FROM lines) d", ("hour",), ("note",), ("note", "hour")),
-    _From(
+    From("(SELECT DISTINCT card_id, note, hour FROM lines) d", ("hour",), ("note",), ("note", "hour")),
+    From(
         "(SELECT card_id, amount, pieces, note, day FROM lines l WHERE EXISTS (SELECT 1 FROM lines m WHERE m.card_id = "
         "l.card_id AND m.day = l.day AND m.amount > 5) OR card_id NOT IN (SELECT card_id FROM cards WHERE age = 'old') "
         "OR product_id IN (SELECT product_id FROM products WHERE price > 5)) e",
@@ -187,7 +188,7 @@ _LITERALS = ("0", "1", "-1", "2.5", "1000", "NULL")
 
 
 @cache
-def _conditions(source: _From) -> st.SearchStrategy[str]:
+def _conditions(source: From) -> st.SearchStrategy[str]:
     number, text = st.sampled_from(source.numbers), st.sampled_from(source.texts)
     plain = st.one_of(
         st.builds("{} {} {}".format, number, st.sampled_from(_OPERATORS), st.sampled_from(_LITERALS)),
@@ -200,7 +201,7 @@ def _conditions(source: _From) -> st.SearchStrategy[str]:
 
 
 @cache
-def _values(source: _From) -> st.SearchStrategy[str]:
+def _values(source: From) -> st.SearchStrategy[str]:
     number = st.sampled_from(source.numbers)
     return st.one_of(
         number,
@@ -221,7 +222,7 @@ def _values(source: _From) -> st.SearchStrategy[str]:
 
 
 @cache
-def _aggregates(source: _From) -> st.SearchStrategy[str]:
+def _aggregates(source: From) -> st.SearchStrategy[str]:
     call = st.one_of(
         st.sampled_from(["COUNT(*)", f"COUNT(DISTINCT {source.unit})"]),
         st.builds("COUNT({})".format, st.sampled_from((*source.numbers, *source.texts))),
@@ -259,18 +260,19 @@ def _options(draw: st.DrawFn, names: list[str]) -> dict[str, object]:
 
 
 @st.composite
-def questions(draw: st.DrawFn) -> Asked:
+def questions(draw: st.DrawFn, sources: tuple[From, ...] = _FROMS) -> Asked:
     """A statement of the analyst's surface, mostly one that can be answered."""
-    source = draw(st.sampled_from(_FROMS))
+    source = draw(st.sampled_from(sources))
     keys = draw(st.lists(st.sampled_from(source.keys), max_size=2, unique=True))
     calls = draw(st.lists(_aggregates(source), min_size=1, max_size=3))
     names = [f"m{n}x" for n in range(len(calls))]
-    where = draw(st.none() | _conditions(source))
+    wheres = [draw(each) for each in (_conditions(source), st.sampled_from(source.conditions or ("TRUE",)))]
+    wheres = draw(st.sampled_from([wheres[:1], wheres[1:], wheres] if source.conditions else [[], wheres[:1]]))
     shown = [f"{key} AS k{n}x" for n, key in enumerate(keys)] + [
         f"{c} AS {n}" for c, n in zip(calls, names, strict=True)
     ]
     sql = f"SELECT {', '.join(shown)} FROM {source.text}"
-    sql += f" WHERE {where}" if where else ""
+    sql += f" WHERE {' AND '.join(wheres)}" if wheres else ""
     sql += f" GROUP BY {', '.join(keys)}" if keys else ""
     sql += draw(st.sampled_from(["", "", f" ORDER BY COUNT(DISTINCT {source.unit}) DESC LIMIT 1"]))
     return Asked(sql, draw(_options(names)))

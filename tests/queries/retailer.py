@@ -33,6 +33,7 @@ SQL = Path(__file__).parents[1] / "sql"
 POLICY_TEXT = (SQL / "retailer" / "policy.yaml").read_text(encoding="utf-8")
 POLICY = load_policy(POLICY_TEXT)
 SCHEMA = Schema(POLICY)
+WITH_BLOCKS = f"{POLICY_TEXT}blocks: {{period: month, columns: {{lines: day}}}}\n"
 ROWS = (SQL / "retailer" / "rows.sql").read_text(encoding="utf-8")
 TABLES = ("lines", "customers", "products", "stores")
 RHO_NANO = 10**9
@@ -100,7 +101,8 @@ def planned(
 class Retailer:
     """The loaded retailer, and the same rows in plain DuckDB."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, policy_text: str = POLICY_TEXT) -> None:
+        self.schema = Schema(load_policy(policy_text))
         self.plain = duckdb.connect()
         self.plain.execute(ROWS)
         sources = {}
@@ -109,7 +111,7 @@ class Retailer:
             self.plain.execute(f"COPY {table} TO '{sources[table]}' (FORMAT parquet)")
         self.paths = dict(sources)
         keys = SecretKeys.open(directory / "keys")
-        snapshot = load_snapshot(directory / "vault", POLICY_TEXT, sources, keys)
+        snapshot = load_snapshot(directory / "vault", policy_text, sources, keys)
         self._open(snapshot, keys)
 
     def _open(self, snapshot: Snapshot, keys: SecretKeys) -> None:
@@ -120,10 +122,8 @@ class Retailer:
         self._role = PublicRole(self.connection, self.engine)
 
     def plan(self, statement: Statement) -> QueryPlan:
-        nano = price(SCHEMA, None, Fraction(1), None)
-        return plan(
-            statement.sql, statement.params, SCHEMA, nano, options_of(statement.options), self.engine.domain_size
-        )
+        nano, options = price(self.schema, None, Fraction(1), None), options_of(statement.options)
+        return plan(statement.sql, statement.params, self.schema, nano, options, self.engine.domain_size)
 
     def answer(self, statement: Statement) -> list[Row]:
         """The answer's rows, intervals left out."""

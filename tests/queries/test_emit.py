@@ -26,6 +26,7 @@ from queries.plan import (
     Block,
     Call,
     Column,
+    Dated,
     Derived,
     Expression,
     Join,
@@ -153,6 +154,44 @@ def _check_units(tree: exp.Expr, units: tuple[int, int]) -> None:
             assert isinstance(
                 column.parent, exp.EQ | exp.GTE | exp.LT | exp.LTE | exp.GT | exp.Between | exp.Alias | exp.Select
             )
+
+
+VISITS = Dated("visits", private=True, columns=(("n", INTEGER),), months=12, first=2, last=4)
+CARDS = Scan("cards", private=True, columns=(("n", INTEGER),))
+
+
+@pytest.mark.parametrize(
+    ("relation", "expected"),
+    [
+        (Relation(VISITS), "{visits} AS s0"),
+        (Relation(VISITS, (Join(VISITS),)), "{visits} AS s0 JOIN {visits} AS s1 ON s1._u = s0._u"),
+        (
+            Relation(VISITS, (Join(CARDS), Join(VISITS, left=True))),
+            "{visits} AS s0 JOIN {cards} AS s1 ON s1._u = s0._u // 12 LEFT JOIN {visits} AS s2 ON s2._u = s0._u",
+        ),
+        (
+            Relation(CARDS, (Join(CARDS, left=True), Join(VISITS), Join(CARDS))),
+            (
+                "{cards} AS s0 LEFT JOIN {cards} AS s1 ON s1._u = s0._u JOIN {visits} AS s2 ON s2._u // 12 = s0._u "
+                "JOIN {cards} AS s3 ON s3._u = s2._u // 12"
+            ),
+        ),
+    ],
+)
+def test_months_are_joined_with_themselves_and_with_their_account(relation: Relation, expected: str) -> None:
+    visits = '(SELECT * FROM private.main."visits" WHERE _u >= 30 AND _u < 50 AND _u % 12 BETWEEN 2 AND 4)'
+    cards = '(SELECT * FROM private.main."cards" WHERE _u >= 2 AND _u < 5)'
+    assert emit.from_sql(relation, (30, 50)) == expected.format(visits=visits, cards=cards)
+
+
+def test_months_that_are_not_read_are_left_out_of_all_units() -> None:
+    assert emit.from_sql(Relation(VISITS), None).endswith("WHERE _u % 12 BETWEEN 2 AND 4) AS s0")
+
+
+def test_the_unit_of_a_row_is_the_one_with_a_month() -> None:
+    block = Block((Measure(MeasureKind.ROWS, None, 1),), 10**9)
+    aggregation = Aggregation(Relation(CARDS, (Join(VISITS),)), PublicKeys(), (block,), 100)
+    assert emit.contributions(aggregation, groups_of(aggregation), (0, 12)).startswith("SELECT s1._u AS u")
 
 
 def _is_private(source: exp.Expr) -> bool:

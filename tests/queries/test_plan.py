@@ -30,6 +30,7 @@ from queries.plan import (
     Block,
     Call,
     Column,
+    Dated,
     Derived,
     Expression,
     Fold,
@@ -58,6 +59,7 @@ from tests.queries.expressions import TYPES, expressions
 CENTS = Type(Kind.DECIMAL, 2)
 LINES = Scan("lines", private=True, columns=(("n", INTEGER), ("amount", CENTS), ("x", DOUBLE), ("b", BOOLEAN)))
 PRODUCTS = Scan("products", private=False, columns=(("id", INTEGER), ("name", VARCHAR)))
+MONTHLY = Dated("visits", private=True, columns=LINES.columns, months=12, first=2, last=4)
 ROWS = Measure(MeasureKind.ROWS, None, 1)
 N, AMOUNT, X, B = (Column(0, name, type_) for name, type_ in LINES.columns)
 V = Column(0, "v", INTEGER)
@@ -78,6 +80,26 @@ UNSAFE = {
     ),
     "a left join of a private subquery to public rows": lambda: Relation(
         PRODUCTS, (Join(Derived(PRIVATE, (N,)), left=True),)
+    ),
+    "a left join that keeps rows without a month": lambda: Relation(LINES, (Join(MONTHLY, left=True),)),
+    "a left join that keeps rows without a month of a join": lambda: Relation(
+        PRODUCTS, (Join(LINES), Join(Derived(Relation(MONTHLY), (N,)), left=True), Join(MONTHLY))
+    ),
+    "months of two kinds": lambda: Relation(MONTHLY, (Join(replace(MONTHLY, months=6)),)),
+    "a union with rows without a month": lambda: Union((Derived(PRIVATE, (N,)), Derived(Relation(MONTHLY), (N,)))),
+    "months that are public": lambda: replace(MONTHLY, private=False),
+    "one month": lambda: Dated("visits", private=True, columns=LINES.columns, months=1, first=0, last=0),
+    "months the wrong way round": lambda: replace(MONTHLY, first=5),
+    "a month beyond the last": lambda: replace(MONTHLY, last=12),
+    "a month before the first": lambda: replace(MONTHLY, first=-1),
+    "thresholds of several months": lambda: Aggregation(
+        Relation(MONTHLY), ThresholdKeys((N,), 1, 1, 1), (Block((ROWS,), 10**9),), 100
+    ),
+    "thresholds of rows that change without static ones": lambda: Aggregation(
+        Relation(replace(MONTHLY, last=2), (Join(LINES, left=True),)),
+        ThresholdKeys((N,), 1, 1, 1),
+        (Block((ROWS,), 10**9),),
+        100,
     ),
     "a condition on a source that comes later": lambda: Relation(
         LINES, (Join(PRODUCTS, (Call(Function.EQUAL, (N, Column(2, "id", INTEGER)), BOOLEAN),)), Join(PRODUCTS))
@@ -265,4 +287,39 @@ def test_columns_of_a_subquery_are_its_values_and_then_its_folds() -> None:
     assert windowed.columns == (("c0", INTEGER), ("f0", CENTS), ("f1", INTEGER))
     assert grouped.private
     assert windowed.private
-    assert Union((Derived(PRIVATE, (N,)), Derived(PRIVATE, (N,)))).tables == 2
+    assert Union((Derived(PRIVATE, (N,)), Derived(PRIVATE, (N,)))).scans == (LINES, LINES)
+
+
+MONTHS = Relation(MONTHLY)
+KEPT = Relation(MONTHLY, (Join(LINES, left=True),))
+
+
+@pytest.mark.parametrize(
+    ("relation", "months", "steps"),
+    [
+        (PRIVATE, (), (1, 1)),
+        (MONTHS, (2, 3, 4), (3, 0)),
+        (Relation(MONTHLY, (Join(PRODUCTS),)), (2, 3, 4), (3, 0)),
+        (Relation(MONTHLY, (Join(LINES),)), (2, 3, 4), (3, 3)),
+        (Relation(LINES, (Join(MONTHLY),)), (2, 3, 4), (3, 3)),
+        (KEPT, (2, 3, 4), (3, 6)),
+        (Relation(MONTHLY, (Join(LINES, left=True), Join(LINES))), (2, 3, 4), (3, 3)),
+        (Relation(MONTHLY, (Join(replace(MONTHLY, first=7, last=7), left=True),)), (2, 3, 4, 7), (4, 0)),
+        (Relation(Derived(KEPT, (N,))), (2, 3, 4), (3, 6)),
+        (Relation(MONTHLY, (Join(Derived(Relation(MONTHLY, (Join(LINES),)), (N,)), left=True),)), (2, 3, 4), (3, 6)),
+        (Relation(MONTHLY, (Join(Derived(Relation(MONTHLY, (Join(LINES),)), (N,))),)), (2, 3, 4), (3, 3)),
+        (Relation(Union((Derived(MONTHS, (N,)), Derived(Relation(MONTHLY, (Join(LINES),)), (N,))))), (2, 3, 4), (3, 6)),
+        (Relation(Union((Derived(Relation(MONTHLY, (Join(LINES),)), (N,)),))), (2, 3, 4), (3, 3)),
+        (Relation(Derived(PRIVATE, (N,)), (Join(LINES, left=True),)), (), (1, 1)),
+    ],
+)
+def test_steps_are_the_units_that_an_account_and_its_static_rows_take_along(
+    relation: Relation, months: tuple[int, ...], steps: tuple[int, int]
+) -> None:
+    assert sorted(relation.months) == list(months)
+    assert relation.steps == steps
+
+
+def test_a_threshold_of_one_month_can_be_constructed() -> None:
+    relation = Relation(replace(MONTHLY, last=2), (Join(LINES),))
+    assert Aggregation(relation, ThresholdKeys((N,), 1, 1, 1), (Block((ROWS,), 10**9),), 100).loss.delta_atto == 1

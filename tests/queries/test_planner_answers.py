@@ -13,12 +13,13 @@ import pytest
 
 from queries import release as releasing
 from queries.engine import exact_sums
-from queries.errors import IllegalPlanError
+from queries.errors import IllegalPlanError, QueryNotPrivateError
 from queries.mechanisms import BoundChoice, Choice, Gaussian, Threshold, Vector
 from queries.plan import PublicKeys, ThresholdKeys, TopKeys
-from tests.queries.retailer import Retailer, Row, Statement, statements
+from tests.queries.retailer import WITH_BLOCKS, Retailer, Row, Statement, blocks, statements
 
 ACCEPTED = statements("accepted")
+OF_BLOCKS = tuple(statement for statement in blocks("blocks.sql") if "expect" not in statement.facts)
 LEAST_STATEMENTS = 150
 Key = tuple[tuple[str, object], ...]
 Floats = np.typing.NDArray[np.float64]
@@ -67,6 +68,41 @@ def _without_totals_of_nothing(row: Key, measures: set[str]) -> Key:
 
 @pytest.mark.parametrize("statement", ACCEPTED, ids=lambda statement: statement.name)
 def test_with_silent_noise_the_answer_is_plain_duckdbs(statement: Statement, retailer: Retailer) -> None:
+    check_answer(statement, retailer)
+
+
+@pytest.fixture(scope="module")
+def monthly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Retailer]:
+    """The retailer whose privacy unit is a household in one month."""
+    world = Retailer(tmp_path_factory.mktemp("blocks"), WITH_BLOCKS)
+    yield world
+    world.close()
+
+
+@pytest.mark.parametrize("statement", [*ACCEPTED, *OF_BLOCKS], ids=lambda statement: statement.name)
+def test_with_blocks_the_answer_is_the_same_or_the_statement_is_refused(
+    statement: Statement, monthly: Retailer
+) -> None:
+    if statement in OF_BLOCKS or _is_of_one_month(statement, monthly):
+        check_answer(statement, monthly)
+
+
+def _is_of_one_month(statement: Statement, monthly: Retailer) -> bool:
+    """Whether the statement is planned with blocks; all that may be refused of it is that it spans them."""
+    try:
+        return bool(monthly.plan(statement).columns)
+    except QueryNotPrivateError as error:
+        if error.code != "unit-spans-blocks" or not error.hint:
+            raise
+        return False
+
+
+def test_most_statements_are_answered_with_blocks_too(monthly: Retailer) -> None:
+    assert sum(_is_of_one_month(statement, monthly) for statement in ACCEPTED) > len(ACCEPTED) // 2
+
+
+def check_answer(statement: Statement, retailer: Retailer) -> None:
+    """Compare the answer with plain DuckDB's, row by row, public keys that no row has aside."""
     plan = retailer.plan(statement)
     measures = {c.name for c in plan.columns if c.role != "dimension"}
     ours = [_without_totals_of_nothing(_normal(row), measures) for row in retailer.answer(statement)]

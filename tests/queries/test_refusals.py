@@ -22,6 +22,7 @@ from service.demo import demo_policy
 from tests.architecture.source_tree import ROOT, modules, name_of, parse
 
 _SCHEMA = Schema(load_policy(demo_policy()))
+_WITH_BLOCKS = Schema(load_policy(f"{demo_policy()}blocks: {{period: month, columns: {{purchases: day}}}}\n"))
 _RAISING = frozenset({"refusal", "QueryNotPrivateError"})
 # These two are found before a statement is looked at: tests/architecture/test_docs_examples.py asks them.
 _OF_THE_SERVICE = frozenset({"unknown-dataset", "unknown-purpose"})
@@ -95,15 +96,16 @@ def test_an_example_gets_its_code(refusal: Refusal) -> None:
     if refusal.code in _OF_THE_SERVICE:
         assert refusal.members
         return
+    schema = _WITH_BLOCKS if refusal.code == "unit-spans-blocks" else _SCHEMA
     params, options = (dict(refusal.members.get(name, {})) for name in ("params", "options"))  # type: ignore[call-overload]  # Mappings: written so.
     rho_nano = price(_SCHEMA, None, None, None)
 
     def plan_at(nano: int) -> QueryPlan:
-        return plan(refusal.sql, params, _SCHEMA, nano, options_of(options), _no_sizes)
+        return plan(refusal.sql, params, schema, nano, options_of(options), _no_sizes)
 
     def planned() -> QueryPlan:
         wanted = "target" in refusal.members
-        return plan_at(rho_for(Target(Fraction(1)), plan_at, _SCHEMA, None) if wanted else rho_nano)
+        return plan_at(rho_for(Target(Fraction(1)), plan_at, schema, None) if wanted else rho_nano)
 
     with pytest.raises(QueryNotPrivateError) as raised:
         planned()

@@ -66,6 +66,41 @@ def test_partitions_cover_all_units_without_overlap(shop: Shop, monkeypatch: pyt
     assert ranges[-1][1] == 60
 
 
+MONTHLY = ("retention:", "blocks: {period: month, columns: {lines: day}}\nretention:")
+
+
+def test_with_blocks_lines_carry_the_number_of_their_card_and_month(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vault_tables, "PARTITION_ROWS", 100)
+    plain, monthly = shop.load(), shop.with_policy(*MONTHLY).load()
+    numbered = "SELECT _u * 12 + month(day) - 1 AS _u, * EXCLUDE (_u) FROM vault.lines ORDER BY ALL"
+    assert rows(shop, monthly, "SELECT * FROM vault.lines ORDER BY rowid") == rows(shop, plain, numbered)
+    for same in ("cards ORDER BY rowid", "_units ORDER BY ALL", "_partitions ORDER BY ALL"):
+        query = f"SELECT * FROM vault.{same}"
+        assert rows(shop, monthly, query) == rows(shop, plain, query)
+
+
+def test_with_blocks_the_month_is_that_of_the_day_as_it_is_stored(shop: Shop) -> None:
+    for given, month in (("DATE '2026-02-28'", 1), ("DATE '2031-05-05'", 11), ("DATE '2020-05-05'", 0)):
+        lines = replace(shop.with_policy(*MONTHLY).with_policy("days: 400", "days: 30000"), lines=one_line(day=given))
+        query = "SELECT lines._u - 12 * (_u // 12), month(day) - 1 FROM vault.lines"
+        assert rows(shop, lines.load(), query) == [(month, month)]
+
+
+def test_with_blocks_the_first_month_is_that_of_all_dated_tables(shop: Shop) -> None:
+    earlier = shop.with_policy(*MONTHLY).with_policy("[2026-01-01, 2026-12-31]", "[2025-11-05, 2026-12-31]")
+    stored = rows(shop, earlier.load(), "SELECT DISTINCT _u % 14 - month(day) FROM vault.lines")
+    assert stored == [(1,)]
+
+
+def test_more_accounts_than_numbers_end_the_load(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More months than fit were refused with the policy; a number beyond 31 bits would be another's."""
+    monkeypatch.setattr(vault_private, "number_of", lambda *_: "CAST(unit_numbers._u + 2147483647::BIGINT AS INTEGER)")
+    with pytest.raises(LoadError):
+        shop.with_policy(*MONTHLY).load()
+
+
 def test_money_is_stored_in_minor_units_and_clamped(shop: Shop) -> None:
     for given, stored in (
         ("3.5", 350),

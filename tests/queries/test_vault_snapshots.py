@@ -6,13 +6,14 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from queries import vault_snapshots
 from queries.errors import LoadError
-from queries.vault import Snapshot, current_snapshot, datasets
+from queries.vault import Snapshot, current_snapshot, datasets, load_snapshot
 from tests.queries.vault_world import LINES, Shop, rows
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +29,12 @@ def current(shop: Shop) -> Snapshot:
     snapshot = current_snapshot(shop.vault, "shop")
     assert snapshot is not None
     return snapshot
+
+
+def test_a_snapshot_knows_the_day_from_which_retention_counted_back(shop: Shop) -> None:
+    day = date(2026, 9, 1)
+    loaded = load_snapshot(shop.vault, shop.policy, shop.sources(), shop.keys, as_of=day)
+    assert loaded.as_of == current(shop).as_of == day
 
 
 def test_a_load_becomes_current_and_is_listed(shop: Shop) -> None:

@@ -39,7 +39,7 @@ def _scope(from_: str, where: str = "TRUE") -> Scope:
 
 
 def _relation(from_: str, where: str = "TRUE") -> Relation:
-    return _scope(from_, where).relation(exp.Select(), "household_id")
+    return _scope(from_, where).relation(exp.Select(), SCHEMA)
 
 
 def _resolved(scope: Scope, name: str, **aliases: str) -> Expression | UnitColumn:
@@ -161,7 +161,7 @@ def test_the_right_side_of_a_left_join_is_one_source_however_many_it_has() -> No
     scope = _scope("lines")
     join = sqlglot.parse_one("SELECT 1 FROM lines LEFT JOIN t ON pieces = x").args["joins"][0]
     scope.add_outer("t", View(inner, {"x": Column(1, "store_id", inner.sources[1].columns[0][1])}), join)
-    relation = scope.relation(exp.Select(), "household_id")
+    relation = scope.relation(exp.Select(), SCHEMA)
     assert isinstance(relation.sources[1], Derived)
     assert _resolved(scope, "t.x") == Column(1, "c0", inner.sources[1].columns[0][1])
 
