@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from queries import vault_tables
+from queries import vault_private, vault_tables
 from queries.errors import LoadError
 from queries.vault import attach_encrypted, load_encryption, load_snapshot
 from tests.queries.vault_world import CARDS, LINES, POLICY, Shop, rows

@@ -49,6 +49,16 @@ def test_with_nothing_to_leave_out_every_table_is_as_it_was(shop: Shop, monkeypa
     assert {path.stat().st_mode & 0o777 for path in new.directory.iterdir()} == {0o600}
 
 
+def test_with_blocks_the_numbers_of_accounts_and_months_are_made_anew(shop: Shop) -> None:
+    monthly = shop.with_policy("retention:", "blocks: {period: month, columns: {lines: day}}\nretention:")
+    old = monthly.load()
+    assert stored(monthly, monthly.refresh()) == stored(monthly, old)
+    monthly.exclude("card 3")
+    left = monthly.refresh()
+    assert rows(monthly, left, "SELECT count(*) FROM vault._units") == [(59,)]
+    assert stored(monthly, left) == stored(monthly, monthly.load())
+
+
 def test_a_snapshot_can_be_refreshed_again_and_again(shop: Shop) -> None:
     old = shop.load()
     shop.exclude("card 3")
