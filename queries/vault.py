@@ -5,7 +5,15 @@ from __future__ import annotations
 from queries.vault_encryption import attach_encrypted, extension_file, load_encryption
 from queries.vault_keys import SecretKeys
 from queries.vault_load import load_snapshot
-from queries.vault_snapshots import Snapshot, current_snapshot, datasets
+from queries.vault_snapshots import (
+    Snapshot,
+    current_snapshot,
+    datasets,
+    readable_current,
+    serve_waiting,
+    waiting_datasets,
+    waiting_snapshot,
+)
 
 __all__ = [
     "SecretKeys",
@@ -16,4 +24,8 @@ __all__ = [
     "extension_file",
     "load_encryption",
     "load_snapshot",
+    "readable_current",
+    "serve_waiting",
+    "waiting_datasets",
+    "waiting_snapshot",
 ]

@@ -27,15 +27,26 @@ from queries.vault_encryption import attach_encrypted, load_encryption
 from queries.vault_keys import SecretKeys
 from queries.vault_private import PrivateLoad, load_private_tables
 from queries.vault_public import load_public_tables
-from queries.vault_snapshots import BUILDING_PREFIX, Snapshot, loading, new_snapshot_id, prune, publish
+from queries.vault_snapshots import (
+    BUILDING_PREFIX,
+    CURRENT,
+    WAITING,
+    Snapshot,
+    loading,
+    new_snapshot_id,
+    prune,
+    publish,
+    readable_current,
+)
 from queries.vault_sources import open_sources
 
 Progress = Callable[[str, float], None]
+MayServe = Callable[[Snapshot | None, Policy], bool]
 
 DEFAULT_MEMORY_MB = 2_048
 
 
-def load_snapshot(  # the contract of a load: what, from where, under which keys
+def load_snapshot(  # noqa: PLR0913  # the contract of a load: what, from where, under which keys
     vault_root: Path,
     policy_text: str,
     sources: Mapping[str, str],
@@ -45,8 +56,11 @@ def load_snapshot(  # the contract of a load: what, from where, under which keys
     as_of: date | None = None,
     memory_mb: int = DEFAULT_MEMORY_MB,
     progress: Progress | None = None,
+    may_serve: MayServe | None = None,
 ) -> Snapshot:
-    """The new current snapshot of the policy's dataset, durable when this returns.
+    """The new snapshot of the policy's dataset, durable when this returns: current, unless its policy has to wait.
+
+    `may_serve` is asked with the current snapshot and the new policy whether that may serve at once.
 
     `sources` maps each table that the policy does not list to a CSV or Parquet file, or to 'file.duckdb::table'.
     `as_of` is the day from which retention counts back: the policy's own if it states one, else today. Raises
@@ -67,10 +81,11 @@ def load_snapshot(  # the contract of a load: what, from where, under which keys
             public_rows = _build(building, policy, sources, PrivateLoad(keys, kept_from, opt_outs), memory_mb, tell)
             _write(building / "policy.yaml", policy_text)
             _write(building / "manifest.json", _manifest(policy, policy_text, keys, kept_from, now, public_rows))
-            snapshot = publish(home, building, snapshot_id)
+            serves = may_serve is None or may_serve(readable_current(vault_root, policy.dataset), policy)
+            snapshot = publish(home, building, snapshot_id, CURRENT if serves else WAITING)
         finally:
             shutil.rmtree(building, ignore_errors=True)  # gone already, under its final name, when all went well
-        prune(home, snapshot_id)
+        prune(home)
     tell("done", 1.0)
     return snapshot
 

@@ -45,7 +45,7 @@ from queries.stated import Question
 from queries.targets import Target, most_epsilon, rho_for
 from queries.vault import Snapshot
 from queries.worker_process import WorkerProcess
-from service.accounts import epsilon_text, plain
+from service.accounts import epsilon_text, paying_account_id, plain
 from service.arrow import from_stream, to_stream
 from service.catalogue import Catalogue
 from service.engines import Engines
@@ -75,10 +75,11 @@ _log = structlog.stdlib.get_logger("kvitto")
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who asks: the owner of an API key, and the key's role."""
+    """Who asks: the owner of an API key, the key's role, and the purposes that it is bound to (none: any)."""
 
     name: str
     role: str
+    purposes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -441,12 +442,12 @@ def _description(question: _Question) -> dict[str, str]:
 
 
 def _account(question: _Question) -> str:
-    return f"{question.snapshot.dataset}/person/{question.person.name}"
+    return paying_account_id(question.snapshot.policy, question.person.name, question.request.purpose)
 
 
 def check_purpose(policy: Policy, purpose: str | None) -> None:
     """Refuse a purpose that the policy does not name."""
-    if purpose is not None and purpose not in policy.purposes():
+    if purpose is not None and purpose not in policy.known_purposes():
         raise QueryNotPrivateError("unknown-purpose", "The policy names no such purpose.", hint="Leave it out.")
 
 

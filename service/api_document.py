@@ -13,7 +13,7 @@ from pydantic.json_schema import models_json_schema
 
 from service.problems import MEDIA_TYPE
 from service.responses import Problem
-from service.schemas import AccuracyBody, BudgetChange, KeyRequest, QueryBody
+from service.schemas import AccuracyBody, BudgetChange, DecisionBody, FreezeBody, KeyRequest, QueryBody
 
 _DESCRIPTION: Final = (
     "Statistics about purchases under differential privacy. Every call under `/v1` needs "
@@ -39,7 +39,10 @@ def api_document(app: FastAPI) -> dict[str, Any]:
 
 
 def _body_schemas() -> dict[str, Any]:
-    models: tuple[type[BaseModel], ...] = (QueryBody, AccuracyBody, BudgetChange, KeyRequest)
+    models: tuple[type[BaseModel], ...] = (
+        *(QueryBody, AccuracyBody, BudgetChange),
+        *(DecisionBody, FreezeBody, KeyRequest),
+    )
     _, definitions = models_json_schema(
         [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
     )

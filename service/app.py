@@ -22,7 +22,19 @@ from budgets.sql_ledger import SqlLedger
 from queries.errors import QueryError
 from service.accounts import open_accounts
 from service.answering import Answering
-from service.api import accuracy, audit, budgets, datasets, keys, me, operations, pages, queries
+from service.api import (
+    accuracy,
+    approvals,
+    audit,
+    budgets,
+    datasets,
+    freeze,
+    keys,
+    me,
+    operations,
+    pages,
+    queries,
+)
 from service.api_document import api_document
 from service.api_keys import ApiKeys, open_pepper
 from service.auth import Authentication
@@ -31,6 +43,7 @@ from service.context import Answers, Context, Rehearsals
 from service.edge import Edge, problem_response
 from service.limits import InFlight, PersonSlots, WholeBody
 from service.metrics import Metrics
+from service.policy_gate import serve_approved
 from service.problems import MEDIA_TYPE, PROBLEM_TYPES, Problem, ProblemError, problem_of
 from service.rate_limit import RateLimit
 from service.settings import Settings
@@ -88,7 +101,9 @@ def create_app(
         ],
     )
     app.state.context = context
-    routers = [module.router for module in (queries, datasets, accuracy, budgets, me, keys, audit, operations, pages)]
+    governed = (budgets, approvals, freeze)
+    modules = (queries, datasets, accuracy, *governed, me, keys, audit, operations, pages)
+    routers = [module.router for module in modules]
     app.state.routes = [route for router in routers for route in router.routes]
     for router in routers:
         app.include_router(router)
@@ -163,6 +178,7 @@ def _recover(context: Context) -> None:
     found = context.ledger.recover()
     if found.voided or found.failed:
         _log.warning("recovered", voided=found.voided, failed=found.failed)
+    serve_approved(context.ledger, context.settings.vault_root)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
