@@ -21,6 +21,7 @@ from budgets.ledger import Ledger, Outcome
 from budgets.sql_ledger import SqlLedger
 from queries.errors import QueryError
 from service.accounts import open_accounts
+from service.alerting import Alerting
 from service.answering import Answering
 from service.api import (
     accuracy,
@@ -148,6 +149,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_recover_forever, context)
+            tasks.start_soon(Alerting(context.ledger, context.settings).run)
             yield
             tasks.cancel_scope.cancel()
     finally:
