@@ -47,19 +47,24 @@ class Alerting:
     async def run(self) -> None:
         """Reads new entries from time to time and tells of them; nothing that fails here reaches an answer."""
         async with httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, follow_redirects=False, trust_env=False) as client:
-            failures, next_try = 0, 0.0
             while True:
-                with _lock(self._file.with_suffix(".lock")) as is_mine:
-                    while is_mine:
-                        try:
-                            pending = await anyio.to_thread.run_sync(self._read_on)
-                            if pending and time.monotonic() >= next_try:
-                                failures = await self._deliver(client, pending, failures)
-                                next_try = time.monotonic() + _pause_seconds(failures, self._settings.alert_seconds)
-                        except (BudgetError, OSError, ValueError, KeyError) as error:
-                            _log.warning("alerts-failed", error=type(error).__name__)
-                        await anyio.sleep(self._settings.alert_seconds)
+                try:
+                    with _lock(self._file.with_suffix(".lock")) as is_mine:
+                        if is_mine:
+                            await self._tell_forever(client)
+                except (BudgetError, OSError, ValueError, KeyError) as error:
+                    _log.warning("alerts-failed", error=type(error).__name__)
                 await anyio.sleep(self._settings.alert_seconds)
+
+    async def _tell_forever(self, client: httpx.AsyncClient) -> None:
+        """Reads and delivers, with longer and longer pauses where nobody takes what is sent."""
+        failures, next_try = 0, 0.0
+        while True:
+            pending = await anyio.to_thread.run_sync(self._read_on)
+            if pending and time.monotonic() >= next_try:
+                failures = await self._deliver(client, pending, failures)
+                next_try = time.monotonic() + _pause_seconds(failures, self._settings.alert_seconds)
+            await anyio.sleep(self._settings.alert_seconds)
 
     def _read_on(self) -> list[dict[str, Any]]:
         """What is to be delivered, once the entries since the last time have been read."""

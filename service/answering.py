@@ -21,6 +21,7 @@ import structlog
 
 from budgets.errors import BudgetExhaustedError, FrozenError, TooManyFailuresError, UnknownAccountError
 from budgets.ledger import Balance, Claim, Ledger, Outcome, StoredRelease
+from budgets.meters import LIFETIME, WINDOWS, kind_of
 from budgets.privacy_loss import PrivacyLoss
 from queries.answers import answer_columns, answer_rows
 from queries.chosen import reusing, told
@@ -332,11 +333,12 @@ class Answering:
         return snapshot
 
     def _path(self, account_id: str | None) -> tuple[Balance, ...]:
-        """The balances of the account and of those above it: all of them pay."""
-        found = []
+        """The lifetime and the windows of the account, and of those above it: all of them pay."""
+        found: list[Balance] = []
         while account_id is not None:
-            found.append(self._ledger.balance(account_id))
-            account_id = found[-1].account.parent
+            meters = self._ledger.meters(account_id)
+            found += [each for each in meters if kind_of(each.meter) in (LIFETIME, *WINDOWS)]
+            account_id = meters[0].account.parent
         return tuple(found)
 
     def _try_out(self, question: _Question) -> list[dict[str, object]]:

@@ -19,7 +19,7 @@ from service.accounts import ATTO, NANO, epsilon_text, plain
 PACE_DAYS: Final = 28
 _FAR_DAYS: Final = 36_525
 _CHARGED: Final = frozenset({"begun", "settled", "failed"})
-_SEARCHED_QUERIES: Final = 100
+_SEARCHED_QUERIES: Final = 50
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,8 +157,9 @@ class Quote(Closed):
 class Offer:
     """What a quote is about: a planned question, what is stored of it, and who would pay.
 
-    `described` are the answer's columns, `documents` the releases as a receipt shows them, `path` the asker's account
-    and those above it, `limit_nano` the largest price of one query, and `notices` what there is to say of bounds.
+    `described` are the answer's columns, `documents` the releases as a receipt shows them, `path` the meters of the
+    asker's account (its lifetime first) and of those above it, `limit_nano` the largest price of one query, and
+    `notices` what there is to say of bounds.
     """
 
     snapshot: Snapshot
@@ -188,7 +189,7 @@ def quote_of(offer: Offer) -> Quote:
         target=None if offer.target is None else _target(offer.target, offer.plan),
         affordable=affordable,
         remaining=_loss(own, offer),
-        repeats=_repeats(offer.loss, own) if affordable else 0,
+        repeats=_repeats(offer) if affordable else 0,
         stored=StoredAnswer(complete=all(node.name in offer.stored for node in offer.plan.nodes), queries=queries),
         columns=_columns(offer),
         releases=[
@@ -218,8 +219,11 @@ def _loss(left: PrivacyLoss, offer: Offer) -> Loss:
     )
 
 
-def _repeats(loss: PrivacyLoss, left: PrivacyLoss) -> int | None:
-    pairs = ((left.rho_nano, loss.rho_nano), (left.delta_atto, loss.delta_atto))
+def _repeats(offer: Offer) -> int | None:
+    """How often the price fits into the asker's own account: into its lifetime and its present windows."""
+    loss, account = offer.loss, offer.path[0].account
+    own = [balance.remaining for balance in offer.path if balance.account == account]
+    pairs = [(left.rho_nano, loss.rho_nano) for left in own] + [(left.delta_atto, loss.delta_atto) for left in own]
     return min((have // needed for have, needed in pairs if needed), default=None)
 
 
