@@ -6,6 +6,7 @@ people approved of exactly this change. An officer's own proposal counts as the 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -14,13 +15,13 @@ from sqlalchemy import Connection
 
 from budgets.errors import ApprovalNeededError
 from budgets.ledger import canonical_json
-from budgets.proposals import APPROVED, FINAL
+from budgets.proposals import APPROVED, FINAL, Decision
 from budgets.tables import DECISIONS, ENTRIES, PROPOSALS
 
 APPROVALS_NEEDED: Final = 2
 
 _DECIDED: Final = (
-    sa.select(DECISIONS.c.decision, ENTRIES.c.actor, ENTRIES.c.at, ENTRIES.c.seq)
+    sa.select(DECISIONS.c.decision, ENTRIES.c.actor, ENTRIES.c.at, ENTRIES.c.payload)
     .join(ENTRIES, ENTRIES.c.seq == DECISIONS.c.seq)
     .where(DECISIONS.c.proposal_id == sa.bindparam("proposal_id"))
     .order_by(DECISIONS.c.seq)
@@ -32,6 +33,12 @@ def decisions_on(connection: Connection, proposal_id: str) -> list[tuple[str, st
     """Returns what was decided of a proposal and by whom, in order."""
     rows = connection.execute(_DECIDED, {"proposal_id": proposal_id})
     return [(row.decision, row.actor) for row in rows]
+
+
+def reasoned_decisions(connection: Connection, proposal_id: str) -> tuple[Decision, ...]:
+    """Returns the same with the time and the reason of each."""
+    rows = connection.execute(_DECIDED, {"proposal_id": proposal_id})
+    return tuple(Decision(row.decision, row.actor, row.at, json.loads(row.payload).get("reason", "")) for row in rows)
 
 
 def is_approved(decided: list[tuple[str, str]]) -> bool:

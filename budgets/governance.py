@@ -10,14 +10,14 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
-from budgets.approvals import decisions_on, is_approved, require_approved
+from budgets.approvals import decisions_on, is_approved, reasoned_decisions, require_approved
 from budgets.commits import Commits
 from budgets.errors import InvalidTransitionError, OwnProposalError, UnknownProposalError
 from budgets.history import History
 from budgets.ledger import Account, Balance, canonical_json
 from budgets.meters import LIFETIME, WINDOWS
 from budgets.privacy_loss import ZERO, PrivacyLoss
-from budgets.proposals import APPROVED, DECLINED, MADE, WAITING, WITHDRAWN, Proposal, cap_change
+from budgets.proposals import APPROVED, DECLINED, MADE, WAITING, WITHDRAWN, Decision, Proposal, cap_change
 from budgets.tables import ACCOUNTS, DECISIONS, ENTRIES, FREEZES, PROPOSALS
 from budgets.writer import Writer, account_of, find_account
 
@@ -82,6 +82,10 @@ class Governance(History):
     def proposal(self, proposal_id: str) -> Proposal:
         with self.reading() as connection:
             return _find(connection, proposal_id)
+
+    def decisions(self, proposal_id: str) -> tuple[Decision, ...]:
+        with self.reading() as connection:
+            return reasoned_decisions(connection, proposal_id)
 
 
 def _open_account(writer: Writer, account: Account, limits: Mapping[str, PrivacyLoss], actor: str, reason: str) -> None:

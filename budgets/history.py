@@ -15,6 +15,7 @@ from budgets.database import failing_closed
 from budgets.errors import RequestInProgressError, UnknownAccountError
 from budgets.ledger import Balance, Claim, Entry, Head, Outcome, QueryRecord, StoredRelease
 from budgets.meters import LIFETIME, WINDOWS, window_at
+from budgets.pace import Spending
 from budgets.privacy_loss import ZERO, PrivacyLoss
 from budgets.tables import (
     ACCOUNTS,
@@ -61,6 +62,23 @@ _LATEST: Final = (
     .where(*(RELEASES.c[name] == sa.bindparam(name) for name in ("dataset", "digest")))
     .where(ENTRIES.c.at > sa.bindparam("since"))
     .order_by(RELEASES.c.seq.desc())
+    .limit(1)
+)
+
+
+_LIFETIME_OF: Final = (POSTINGS.c.account_id == sa.bindparam("account_id"), POSTINGS.c.meter == LIFETIME)
+_SPENT_AT: Final = (
+    sa.select(POSTINGS.c.spent_rho_nano, POSTINGS.c.spent_delta_atto)
+    .join(ENTRIES, ENTRIES.c.seq == POSTINGS.c.seq)
+    .where(*_LIFETIME_OF, ENTRIES.c.at <= sa.bindparam("moment"))
+    .order_by(POSTINGS.c.seq.desc())
+    .limit(1)
+)
+_FIRST_CHARGE: Final = (
+    sa.select(ENTRIES.c.at)
+    .join(POSTINGS, POSTINGS.c.seq == ENTRIES.c.seq)
+    .where(*_LIFETIME_OF, sa.or_(POSTINGS.c.spent_rho_nano > 0, POSTINGS.c.spent_delta_atto > 0))
+    .order_by(POSTINGS.c.seq)
     .limit(1)
 )
 
@@ -149,6 +167,12 @@ class History:
         with self.reading() as connection:
             row = connection.execute(_LATEST, wanted).one_or_none()
         return None if row is None else StoredRelease(*row)
+
+    def spending(self, account_id: str, at: str) -> Spending:
+        with self.reading() as connection:
+            before = connection.execute(_SPENT_AT, {"account_id": account_id, "moment": at}).one_or_none()
+            first = connection.execute(_FIRST_CHARGE, {"account_id": account_id}).scalar_one_or_none()
+        return Spending(ZERO if before is None else PrivacyLoss(*before), first)
 
     def entries(self, *, after_seq: int, limit: int, account_id: str | None = None) -> tuple[Entry, ...]:
         query = sa.select(ENTRIES).where(ENTRIES.c.seq > after_seq).order_by(ENTRIES.c.seq).limit(limit)

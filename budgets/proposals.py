@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Protocol
 
+from budgets.pace import Observed
 from budgets.privacy_loss import PrivacyLoss
 
 APPROVED, DECLINED, WITHDRAWN, MADE = "approved", "declined", "withdrawn", "made"
@@ -35,7 +36,17 @@ class Proposal:
         return next((decision for decision, _ in self.decisions if decision in FINAL), WAITING)
 
 
-class Governed(Protocol):
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What somebody decided of a proposal, when (UTC), and why."""
+
+    decision: str
+    actor: str
+    at: str
+    reason: str
+
+
+class Governed(Observed, Protocol):
     """The part of a ledger that stops, and that decides on changes. Each call is one durable transaction."""
 
     def freeze(self, scope: str, actor: str, reason: str) -> None:
@@ -57,6 +68,9 @@ class Governed(Protocol):
         """Returns proposed changes, the newest first."""
 
     def proposal(self, proposal_id: str) -> Proposal: ...
+
+    def decisions(self, proposal_id: str) -> tuple[Decision, ...]:
+        """Returns what was decided of a proposal, in order, with the reasons."""
 
 
 def cap_change(account_id: str, meter: str, cap: PrivacyLoss) -> dict[str, object]:

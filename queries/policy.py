@@ -18,15 +18,18 @@ from queries.policy_model import (
     Bound,
     Budget,
     Calendar,
+    Limit,
     PersonBudget,
     Policy,
     PublicRows,
+    Purpose,
     QueryLimits,
     Reliability,
     Retention,
     SensitiveGroup,
     SensitiveReference,
     SensitiveView,
+    SharedBudget,
     Unit,
 )
 from queries.policy_rules import broken_rules
@@ -39,9 +42,11 @@ __all__ = [
     "Calendar",
     "Column",
     "ColumnType",
+    "Limit",
     "PersonBudget",
     "Policy",
     "PublicRows",
+    "Purpose",
     "QueryLimits",
     "Reliability",
     "Retention",
@@ -49,6 +54,7 @@ __all__ = [
     "SensitiveGroup",
     "SensitiveReference",
     "SensitiveView",
+    "SharedBudget",
     "Table",
     "Unit",
     "load_policy",
@@ -125,6 +131,8 @@ _HARMLESS: dict[str, Any] = {
     "max_groups_contributed": 1,
     "budget": {"epsilon": 100, "delta": "1e-3", "delta_for_thresholds": "9e-4"},
     "query": {"default_epsilon": "0.01", "max_epsilon": "0.01"},
+    "purposes": {},
+    "accounts": {},
     "persons": {},
     "tables": {},
     "bounds": [],
@@ -150,7 +158,7 @@ class _SoundPart:
         match path:
             case ("tables", table, "columns", column, *_):
                 self.cut.add(("tables", table, "columns", column))
-            case ("tables" | "persons" | "bounds" | "sensitive" as section, entry, *_):
+            case ("tables" | "purposes" | "accounts" | "persons" | "bounds" | "sensitive" as section, entry, *_):
                 self.cut.add((section, entry))
             case ("retention", "days" | "as_of" as entry, *_) if isinstance(self.value["retention"], dict):
                 sound = {**self.value["retention"], entry: _HARMLESS["retention"].get(entry)}
@@ -168,6 +176,8 @@ class _SoundPart:
                         return True
                 case ("tables", str(table)) if f"'{table}." in message or f"'{table}'" in message:
                     return True
+                case ("purposes" | "accounts", str(name)) if f"'{name}'" in message:
+                    return True
             if gone[0] == "tables" and message.startswith(_ABOUT_THE_REST):
                 return True
         return False
@@ -177,7 +187,7 @@ class _SoundPart:
         raw = {key: value for key, value in self.value.items() if key in Policy.model_fields}
         raw |= {name: _HARMLESS[name] for name in self.replaced if name in _HARMLESS}
         moved: dict[tuple[str, int], int] = {}
-        for section in ("tables", "persons", "bounds", "sensitive"):
+        for section in ("tables", "purposes", "accounts", "persons", "bounds", "sensitive"):
             entries = raw.get(section)
             if isinstance(entries, dict):
                 raw[section] = {name: entry for name, entry in entries.items() if (section, name) not in self.cut}

@@ -51,8 +51,14 @@ def _purpose(value: object) -> object:
     return value
 
 
+def _names(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
 LEAST_SOURCE_CHARACTERS = 20
 PersonName = Annotated[str, Field(strict=True), BeforeValidator(_person)]
+PurposeName = Annotated[str, BeforeValidator(_purpose)]
+WindowKind = Literal["day", "week", "month", "year"]
 
 
 class Unit(Model):
@@ -62,12 +68,27 @@ class Unit(Model):
     label: Text
 
 
-class Budget(Model):
-    """What may be lost over the dataset's whole life."""
+class Limit(Model):
+    """What may be lost within one window of time; without a delta as much of that as in a lifetime."""
 
     epsilon: Exact = Field(gt=0, le=100)
+    delta_for_thresholds: Exact | None = Field(default=None, ge=0)
+
+
+Windows = Annotated[dict[WindowKind, Limit], Field(default_factory=dict)]
+
+
+class Budget(Model):
+    """What may be lost over the dataset's whole life, and within each of its windows.
+
+    With blocks `epsilon` is that of each block, and `lifetime_epsilon` limits what an account loses that is in all.
+    """
+
+    epsilon: Exact = Field(gt=0, le=100)
+    lifetime_epsilon: Exact | None = Field(default=None, gt=0, le=10_000)
     delta: Exact = Field(gt=0, le=Fraction(1, 1000))
     delta_for_thresholds: Exact = Field(ge=0)
+    windows: Windows
 
     @property
     def conversion_delta(self) -> Fraction:
@@ -86,11 +107,29 @@ class QueryLimits(Model):
     keep_bounds_days: Integer = Field(default=90, ge=0, le=3_650)
 
 
+class Purpose(Model):
+    """What queries may be for."""
+
+    label: Text
+
+
+class SharedBudget(Model):
+    """What several persons may spend together: a team, or all who ask for one purpose."""
+
+    kind: Literal["team", "purpose"]
+    purpose: PurposeName | None = None
+    epsilon: Exact = Field(gt=0, le=100)
+    delta_for_thresholds: Exact | None = Field(default=None, ge=0)
+    windows: Windows
+
+
 class PersonBudget(Model):
-    """What one person may spend of the dataset's budget."""
+    """What one person may spend: of the dataset's budget, or of each of the shared budgets that it is under."""
 
     epsilon: Exact = Field(gt=0, le=100)
     delta_for_thresholds: Exact | None = Field(default=None, ge=0)
+    windows: Windows
+    under: Annotated[tuple[Identifier, ...], Field(max_length=100), BeforeValidator(_names)] = ()
 
 
 class Reliability(Model):
@@ -213,7 +252,7 @@ class SensitiveGroup(Model):
     )
     rule: Literal["deny", "coarsen", "allow_for"]
     parent: Identifier | None = None
-    purposes: tuple[Annotated[str, BeforeValidator(_purpose)], ...] = ()
+    purposes: tuple[PurposeName, ...] = ()
 
     @property
     def is_coarsened(self) -> bool:
@@ -253,6 +292,8 @@ class Policy(Model):
     max_groups_contributed: Integer = Field(default=50, ge=1, le=100_000)
     budget: Budget
     query: QueryLimits
+    purposes: dict[PurposeName, Purpose] = Field(default_factory=dict, max_length=1_000)
+    accounts: dict[Identifier, SharedBudget] = Field(default_factory=dict, max_length=1_000)
     persons: dict[PersonName, PersonBudget] = Field(default_factory=dict, max_length=1_000)
     tables: dict[Identifier, Table] = Field(min_length=1, max_length=100)
     bounds: tuple[Bound, ...] = Field(default=(), max_length=1_000)
@@ -330,6 +371,12 @@ class Policy(Model):
                 denied.append(index)
         return SensitiveView(tuple(denied), tuple(restored))
 
-    def purposes(self) -> frozenset[str]:
-        """All purposes that some sensitive group names."""
-        return frozenset(purpose for group in self.sensitive for purpose in group.purposes)
+    def known_purposes(self) -> frozenset[str]:
+        """All purposes that are declared, or that some sensitive group names."""
+        named = (purpose for group in self.sensitive for purpose in group.purposes)
+        return frozenset((*self.purposes, *named))
+
+    def account_of_purpose(self, purpose: str | None) -> str | None:
+        """The shared budget that queries for this purpose are paid from, if there is one."""
+        of_purpose = (name for name, shared in self.accounts.items() if shared.purpose == purpose is not None)
+        return next(of_purpose, None)

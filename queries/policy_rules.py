@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 
 from queries.policy_columns import Column, Table
-from queries.policy_model import COUNTED, VALUES_OF, Policy
+from queries.policy_model import COUNTED, VALUES_OF, Budget, PersonBudget, Policy, SharedBudget
 from queries.policy_yaml import Path
 
 Problem = tuple[Path, str]
@@ -28,15 +29,71 @@ def _budget(policy: Policy) -> Iterator[Problem]:
         yield ("query", "max_epsilon"), "is above budget.epsilon"
     if query.default_epsilon > query.max_epsilon:
         yield ("query", "default_epsilon"), "is above query.max_epsilon"
+    yield from _windows(("budget",), budget, budget.delta_for_thresholds)
+
+
+def _windows(path: Path, owner: Budget | SharedBudget | PersonBudget, share: Fraction) -> Iterator[Problem]:
+    """A window is a sub-limit: what it allows beyond the lifetime could never be spent."""
+    for kind, limit in owner.windows.items():
+        here: Path = (*path, "windows", kind)
+        if limit.epsilon > owner.epsilon:
+            yield (*here, "epsilon"), "is above the epsilon of the whole life"
+        if limit.delta_for_thresholds is not None and limit.delta_for_thresholds > share:
+            yield (*here, "delta_for_thresholds"), "is above delta_for_thresholds of the whole life"
+
+
+def _purposes(policy: Policy) -> Iterator[Problem]:
+    """Where purposes are declared, there are no others."""
+    if not policy.purposes:
+        return
+    for index, group in enumerate(policy.sensitive):
+        for position, purpose in enumerate(group.purposes):
+            if purpose not in policy.purposes:
+                yield ("sensitive", index, "purposes", position), f"'{purpose}' is not declared in purposes"
+
+
+def _accounts(policy: Policy) -> Iterator[Problem]:
+    seen: dict[str, str] = {}
+    for name, shared in policy.accounts.items():
+        path: Path = ("accounts", name)
+        yield from _part(path, policy, shared)
+        if shared.kind == "team" and shared.purpose is not None:
+            yield (*path, "purpose"), "a team has no purpose; use kind: purpose"
+        if shared.kind == "purpose" and shared.purpose is None:
+            yield path, "kind purpose needs the purpose"
+        if shared.purpose is None or shared.kind == "team":
+            continue
+        if shared.purpose not in policy.known_purposes():
+            yield (*path, "purpose"), f"'{shared.purpose}' is not declared in purposes"
+        if seen.setdefault(shared.purpose, name) != name:
+            yield (*path, "purpose"), f"queries for it are paid from '{seen[shared.purpose]}' already"
 
 
 def _persons(policy: Policy) -> Iterator[Problem]:
     for name, person in policy.persons.items():
-        if person.epsilon > policy.budget.epsilon:
-            yield ("persons", name, "epsilon"), "is above budget.epsilon"
-        thresholds = person.delta_for_thresholds
-        if thresholds is not None and thresholds > policy.budget.delta_for_thresholds:
-            yield ("persons", name, "delta_for_thresholds"), "is above budget.delta_for_thresholds"
+        path: Path = ("persons", name)
+        yield from _part(path, policy, person)
+        team: str | None = None
+        for position, account in enumerate(person.under):
+            here: Path = (*path, "under", position)
+            if account not in policy.accounts:
+                yield here, f"there is no account '{account}' in accounts"
+            elif account in person.under[:position]:
+                yield here, f"'{account}' stands twice"
+            elif policy.accounts[account].kind == "team":
+                if team is not None:
+                    yield here, f"a person is in one team at most, and '{team}' is one"
+                team = team or account
+
+
+def _part(path: Path, policy: Policy, part: SharedBudget | PersonBudget) -> Iterator[Problem]:
+    """Parts of a budget may add up to more than it, but none may be above it."""
+    if part.epsilon > policy.budget.epsilon:
+        yield (*path, "epsilon"), "is above budget.epsilon"
+    share = policy.budget.delta_for_thresholds
+    if part.delta_for_thresholds is not None and part.delta_for_thresholds > share:
+        yield (*path, "delta_for_thresholds"), "is above budget.delta_for_thresholds"
+    yield from _windows(path, part, share if part.delta_for_thresholds is None else part.delta_for_thresholds)
 
 
 def _reliability(policy: Policy) -> Iterator[Problem]:
@@ -215,6 +272,11 @@ def _retention(policy: Policy) -> Iterator[Problem]:
 
 def _blocks(policy: Policy) -> Iterator[Problem]:
     """A row's block is the month of its day: one that is there, and lies in a range that everybody knows."""
+    if policy.blocks is None and policy.budget.lifetime_epsilon is not None:
+        yield (
+            ("budget", "lifetime_epsilon"),
+            "is for datasets with blocks: without them epsilon is the lifetime's",
+        )
     for table_name, name in ({} if policy.blocks is None else policy.blocks.columns).items():
         path: Path = ("blocks", "columns", table_name)
         table = policy.tables.get(table_name)
@@ -315,6 +377,6 @@ def _sensitive_references(policy: Policy) -> Iterator[Problem]:
 
 
 _RULES: tuple[Callable[[Policy], Iterator[Problem]], ...] = (
-    *(_budget, _persons, _reliability, _tables, _references),
+    *(_budget, _purposes, _accounts, _persons, _reliability, _tables, _references),
     *(_bounds, _overflow, _retention, _blocks, _sensitive),
 )

@@ -6,7 +6,15 @@ from queries.vault_encryption import attach_encrypted, extension_file, load_encr
 from queries.vault_keys import SecretKeys
 from queries.vault_load import load_snapshot
 from queries.vault_refresh import refresh_snapshot
-from queries.vault_snapshots import Snapshot, current_snapshot, datasets
+from queries.vault_snapshots import (
+    Snapshot,
+    current_snapshot,
+    datasets,
+    readable_current,
+    serve_waiting,
+    waiting_datasets,
+    waiting_snapshot,
+)
 
 __all__ = [
     "SecretKeys",
@@ -17,5 +25,9 @@ __all__ = [
     "extension_file",
     "load_encryption",
     "load_snapshot",
+    "readable_current",
     "refresh_snapshot",
+    "serve_waiting",
+    "waiting_datasets",
+    "waiting_snapshot",
 ]

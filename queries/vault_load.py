@@ -13,14 +13,14 @@ from pathlib import Path
 from queries.policy import Policy, load_policy
 from queries.sql_text import text_literal
 from queries.vault_keys import SecretKeys
-from queries.vault_making import DEFAULT_MEMORY_MB, Making, Progress, close_file, new_snapshot
+from queries.vault_making import DEFAULT_MEMORY_MB, Making, MayServe, Progress, close_file, new_snapshot
 from queries.vault_private import load_private_tables
 from queries.vault_public import load_public_tables
 from queries.vault_snapshots import Snapshot
 from queries.vault_sources import open_sources
 
 
-def load_snapshot(  # the contract of a load: what, from where, under which keys
+def load_snapshot(  # noqa: PLR0913  # the contract of a load: what, from where, under which keys
     vault_root: Path,
     policy_text: str,
     sources: Mapping[str, str],
@@ -30,8 +30,11 @@ def load_snapshot(  # the contract of a load: what, from where, under which keys
     as_of: date | None = None,
     memory_mb: int = DEFAULT_MEMORY_MB,
     progress: Progress | None = None,
+    may_serve: MayServe | None = None,
 ) -> Snapshot:
-    """The new current snapshot of the policy's dataset, durable when this returns.
+    """The new snapshot of the policy's dataset, durable when this returns: current, unless its policy has to wait.
+
+    `may_serve` is asked with the current snapshot and the new policy whether that may serve at once.
 
     `sources` maps each table that the policy does not list to a CSV or Parquet file, or to 'file.duckdb::table'.
     `as_of` is the day from which retention counts back: the policy's own if it states one, else today. Who is on the
@@ -48,6 +51,7 @@ def load_snapshot(  # the contract of a load: what, from where, under which keys
         as_of=as_of,
         memory_mb=memory_mb,
         progress=progress,
+        may_serve=may_serve,
     )
 
 

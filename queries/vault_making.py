@@ -27,6 +27,8 @@ from queries.vault_keys import SecretKeys
 from queries.vault_private import PrivateLoad
 from queries.vault_snapshots import (
     BUILDING_PREFIX,
+    CURRENT,
+    WAITING,
     Snapshot,
     delete_others,
     loading,
@@ -34,9 +36,11 @@ from queries.vault_snapshots import (
     newest_manifest,
     prune,
     publish,
+    readable_current,
 )
 
 Progress = Callable[[str, float], None]
+MayServe = Callable[[Snapshot | None, Policy], bool]
 
 DEFAULT_MEMORY_MB = 2_048
 
@@ -73,7 +77,7 @@ class Making:
         shutil.rmtree(spill)
 
 
-def new_snapshot(  # what, where, under which keys, and how its files are written
+def new_snapshot(  # noqa: PLR0913  # what, where, under which keys, and how its files are written
     vault_root: Path,
     policy: Policy,
     policy_text: str,
@@ -83,10 +87,12 @@ def new_snapshot(  # what, where, under which keys, and how its files are writte
     as_of: date | None = None,
     memory_mb: int = DEFAULT_MEMORY_MB,
     progress: Progress | None = None,
+    may_serve: MayServe | None = None,
 ) -> Snapshot:
-    """The new current snapshot, durable when this returns; `write` gives the row counts of the public tables.
+    """The new snapshot, durable when this returns; `write` gives the row counts of the public tables.
 
-    When an erasure is due, all older snapshots are gone as well, with their keys. Raises LoadError.
+    It is current, unless `may_serve`, asked with the current snapshot and the new policy, has it wait. When an erasure
+    is due and it serves, all older snapshots are gone as well, with their keys. Raises LoadError.
     """
     tell = progress or (lambda _step, _share: None)
     home = vault_root / policy.dataset
@@ -105,12 +111,16 @@ def new_snapshot(  # what, where, under which keys, and how its files are writte
             _write(building / "policy.yaml", policy_text)
             facts = _facts(policy, policy_text, keys, kept_from, now) | {"exclusion_list": listed.id}
             _write(building / "manifest.json", json.dumps(facts | {"public_tables": public_rows}, indent=2) + "\n")
-            snapshot = publish(home, building, snapshot_id)
+            serves = may_serve is None or may_serve(readable_current(vault_root, policy.dataset), policy)
+            snapshot = publish(home, building, snapshot_id, CURRENT if serves else WAITING)
         finally:
             shutil.rmtree(building, ignore_errors=True)  # gone already, under its final name, when all went well
             if not (snapshots / snapshot_id).exists():
                 keys.destroy_snapshot_key(policy.dataset, snapshot_id)
-        _retire(home, snapshot_id, keys, listed, exclusions)
+        if serves:
+            _retire(home, snapshot_id, keys, listed, exclusions)
+        else:  # the old one serves on: an erasure stays due until the next that serves
+            prune(home, keys)
     tell("done", 1.0)
     return snapshot
 
@@ -124,7 +134,7 @@ def close_file(connection: duckdb.DuckDBPyConnection, alias: str) -> None:
 def _retire(home: Path, current_id: str, keys: SecretKeys, listed: ExclusionList, carried_out: Exclusions) -> None:
     """Deletes old snapshots: with an erasure due all of them, and only when they are gone it is noted as done."""
     if not listed.erasure_is_due(home.name):
-        prune(home, current_id, keys)
+        prune(home, keys)
         return
     try:
         delete_others(home, current_id, keys)

@@ -1,6 +1,7 @@
 """Snapshots on disk: immutable versions of a dataset, one of which is current.
 
     <vault>/<dataset>/current                       the id of the current snapshot, replaced atomically
+    <vault>/<dataset>/waiting                       the id of a snapshot whose policy waits for approvals, if any
     <vault>/<dataset>/snapshots/<id>/private.duckdb  encrypted
     <vault>/<dataset>/snapshots/<id>/public.duckdb   plain
     <vault>/<dataset>/snapshots/<id>/policy.yaml
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import fcntl
 import functools
+import hashlib
 import json
 import re
 import secrets
@@ -36,6 +38,7 @@ KEPT_SNAPSHOTS = 2
 MINIMUM_AGE_SECONDS = 600
 
 _DATASET = re.compile(r"[a-z][a-z0-9_]{0,62}")
+CURRENT, WAITING = "current", "waiting"
 _SNAPSHOT_ID = re.compile(r"s_[0-9]{8}t[0-9]{12}z_[0-9a-f]{8}")
 
 
@@ -58,22 +61,71 @@ class Snapshot:
     def public_file(self) -> Path:
         return self.directory / "public.duckdb"
 
+    @property
+    def policy_digest(self) -> str:
+        """SHA-256, hex, of the policy's text: what `sha256sum` says to the file."""
+        return hashlib.sha256((self.directory / "policy.yaml").read_bytes()).hexdigest()
+
 
 def datasets(vault_root: Path) -> tuple[str, ...]:
     """The names of the datasets that have a current snapshot, sorted."""
+    return _having(vault_root, CURRENT)
+
+
+def waiting_datasets(vault_root: Path) -> tuple[str, ...]:
+    """The names of the datasets that have a waiting snapshot, sorted."""
+    return _having(vault_root, WAITING)
+
+
+def _having(vault_root: Path, pointer: str) -> tuple[str, ...]:
     if not vault_root.is_dir():
         return ()
-    names = (entry.name for entry in vault_root.iterdir() if (entry / "current").is_file())
+    names = (entry.name for entry in vault_root.iterdir() if (entry / pointer).is_file())
     return tuple(sorted(name for name in names if _DATASET.fullmatch(name)))
 
 
 def current_snapshot(vault_root: Path, dataset: str) -> Snapshot | None:
     """The snapshot that serves now, or None if the dataset has none. Raises LoadError if the vault is damaged."""
+    return _pointed_at(vault_root, dataset, CURRENT)
+
+
+def waiting_snapshot(vault_root: Path, dataset: str) -> Snapshot | None:
+    """The newest snapshot, if its policy allows more than the current one's and waits for approvals."""
+    waiting = _pointed_at(vault_root, dataset, WAITING)
+    current = readable_current(vault_root, dataset)
+    return None if current == waiting else waiting
+
+
+def readable_current(vault_root: Path, dataset: str) -> Snapshot | None:
+    """The current snapshot; None if there is none, or if it is damaged."""
+    try:
+        return current_snapshot(vault_root, dataset)
+    except LoadError:
+        return None
+
+
+def serve_waiting(vault_root: Path, dataset: str, before: str | None, digest: str) -> Snapshot | None:
+    """The waiting snapshot, current now; None if it is not the one whose policy was approved.
+
+    `before` and `digest` are of the approved change: from which policy to which. Raises LoadError during a load.
+    """
+    home = vault_root / dataset
+    with _alone(home):
+        current, waiting = readable_current(vault_root, dataset), waiting_snapshot(vault_root, dataset)
+        present = None if current is None else current.policy_digest
+        if waiting is None or (present, waiting.policy_digest) != (before, digest):
+            return None
+        _point(home, CURRENT, waiting.id)
+        (home / WAITING).unlink()
+    return waiting
+
+
+def _pointed_at(vault_root: Path, dataset: str, pointer: str) -> Snapshot | None:
     if not _DATASET.fullmatch(dataset):
         return None
     home = vault_root / dataset
     try:
-        snapshot_id = (home / "current").read_text(encoding="ascii", errors="replace").strip()
+        snapshot_id = (home / pointer).read_text(encoding="ascii", errors="replace").strip()
     except FileNotFoundError:
         return None
     return read_snapshot(home, snapshot_id)
@@ -123,36 +175,52 @@ def loading(home: Path, keys: SecretKeys) -> Iterator[Path]:
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     snapshots = home / "snapshots"
     snapshots.mkdir(exist_ok=True, mode=0o700)
-    with (home / "load.lock").open("w", encoding="ascii") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LoadError(f"another load of '{home.name}' is under way") from None
+    with _alone(home):
         for leftover in snapshots.glob(f"{BUILDING_PREFIX}*"):
             keys.destroy_snapshot_key(home.name, leftover.name.removeprefix(BUILDING_PREFIX))
             shutil.rmtree(leftover)
         yield snapshots
 
 
-def publish(home: Path, building: Path, snapshot_id: str) -> Snapshot:
-    """Gives the finished folder its final name and makes it current; durable when this returns."""
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    with (home / "load.lock").open("w", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LoadError(f"another load of '{home.name}' is under way") from None
+        yield
+
+
+def publish(home: Path, building: Path, snapshot_id: str, pointer: str = CURRENT) -> Snapshot:
+    """Gives the finished folder its final name and makes it current, or waiting; durable when this returns.
+
+    A snapshot that waited before waits no more: what it was compared with is the past.
+    """
     for path in (*building.iterdir(), building):
         sync(path)
     snapshots = building.parent
     building.rename(snapshots / snapshot_id)
     sync(snapshots)
     snapshot = read_snapshot(home, snapshot_id)
-    draft = home / ".current.draft"
-    draft.write_text(snapshot_id + "\n", encoding="ascii")
-    sync(draft)
-    draft.replace(home / "current")
-    sync(home)
+    _point(home, pointer, snapshot_id)
+    if pointer == CURRENT:
+        (home / WAITING).unlink(missing_ok=True)
     return snapshot
 
 
-def prune(home: Path, current_id: str, keys: SecretKeys) -> None:
-    """Deletes old snapshots: the current one, the newest before it and those younger than ten minutes stay."""
-    others = _others(home, current_id)
+def _point(home: Path, pointer: str, snapshot_id: str) -> None:
+    draft = home / f".{pointer}.draft"
+    draft.write_text(snapshot_id + "\n", encoding="ascii")
+    sync(draft)
+    draft.replace(home / pointer)
+    sync(home)
+
+
+def prune(home: Path, keys: SecretKeys) -> None:
+    """Deletes old snapshots: the current and the waiting one, the newest other and those of ten minutes stay."""
+    pointers = [home / name for name in (CURRENT, WAITING)]
+    others = _others(home, *(path.read_text(encoding="ascii").strip() for path in pointers if path.is_file()))
     for path in others[: len(others) - (KEPT_SNAPSHOTS - 1)]:
         if time.time() - _made_at(path.name) > MINIMUM_AGE_SECONDS:
             _delete(home, path, keys)
@@ -163,14 +231,15 @@ def delete_others(home: Path, current_id: str, keys: SecretKeys) -> None:
 
     Workers that have one open keep their view of it until the service moves them on, and can end what they do.
     """
+    (home / WAITING).unlink(missing_ok=True)
     for path in _others(home, current_id):
         _delete(home, path, keys)
     sync(home / "snapshots")
 
 
-def _others(home: Path, current_id: str) -> list[Path]:
+def _others(home: Path, *kept: str) -> list[Path]:
     complete = sorted(path for path in (home / "snapshots").iterdir() if _SNAPSHOT_ID.fullmatch(path.name))
-    return [path for path in complete if path.name != current_id]
+    return [path for path in complete if path.name not in kept]
 
 
 def _delete(home: Path, directory: Path, keys: SecretKeys) -> None:

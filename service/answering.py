@@ -23,9 +23,10 @@ from budgets.errors import BudgetExhaustedError, FrozenError, TooManyFailuresErr
 from budgets.evidence.chain import ReadableLedger
 from budgets.evidence.signing import KeyRing
 from budgets.ledger import Balance, Claim, Outcome, StoredRelease
+from budgets.meters import BLOCK, LIFETIME, WINDOWS, kind_of
 from budgets.privacy_loss import PrivacyLoss
 from queries.answers import answer_columns, answer_rows
-from queries.block_charges import LIFETIME, Charges, together
+from queries.block_charges import Charges, together
 from queries.chosen import reusing, told
 from queries.display import Biased
 from queries.errors import (
@@ -48,7 +49,7 @@ from queries.stated import Question
 from queries.targets import Target, most_epsilon, rho_for
 from queries.vault import Snapshot
 from queries.worker_process import WorkerProcess
-from service.accounts import epsilon_text, plain
+from service.accounts import epsilon_text, paying_account_id, plain
 from service.arrow import from_stream, to_stream
 from service.catalogue import Catalogue
 from service.engines import Engines
@@ -83,10 +84,11 @@ _log = structlog.stdlib.get_logger("kvitto")
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who asks: the owner of an API key, and the key's role."""
+    """Who asks: the owner of an API key, the key's role, and the purposes that it is bound to (none: any)."""
 
     name: str
     role: str
+    purposes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +152,22 @@ class _Question:
 
     @property
     def loss(self) -> PrivacyLoss:
-        """What whole units lose over their lifetime, and so what accounts pay."""
+        """What whole units lose over their lifetime."""
         return self.charges.get(LIFETIME, PrivacyLoss(0))
+
+    @property
+    def price(self) -> PrivacyLoss:
+        """What one unit loses: with blocks an account in one month, else what a whole unit loses."""
+        total = PrivacyLoss(0)
+        for node in self.missing:
+            total = total + node.loss
+        return total
+
+    def taken(self, meter: str) -> PrivacyLoss | None:
+        """What is taken of a meter that an account has, of the limit of its blocks too; None where that is nothing."""
+        if kind_of(meter) in WINDOWS or (meter == BLOCK and self.snapshot.policy.blocks is not None):
+            return self.price
+        return self.charges.get(meter, PrivacyLoss(0) if meter == LIFETIME else None)
 
 
 class Answering:
@@ -178,12 +194,11 @@ class Answering:
                 schema=schema,
                 plan=question.plan,
                 stored=question.stored,
-                loss=question.loss,
                 cost=self._cost(question),
                 charges=self._charges(question),
                 described=self._try_out(question),
                 documents=_node_documents(question, question.tables),
-                path=self._path(_account(question)),
+                path=self._path(question),
                 limit_nano=price(schema, most, None, most),
                 target=request.target,
                 notices=quoted_notices(question.plan, question.known, schema),
@@ -195,7 +210,8 @@ class Answering:
         question = self._question(person, request)
         claim = Claim(
             account_id=_account(question),
-            loss=question.loss,
+            loss=question.price,
+            meters=question.charges,
             principal=person.name,
             idempotency_key=idempotency_key,
             request_digest=request_digest,
@@ -347,12 +363,14 @@ class Answering:
             raise QueryNotPrivateError("unknown-dataset", "There is no such dataset.")
         return snapshot
 
-    def _path(self, account_id: str | None) -> tuple[Balance, ...]:
-        """The balances of the account and of those above it: all of them pay."""
-        found = []
+    def _path(self, question: _Question) -> tuple[tuple[Balance, PrivacyLoss], ...]:
+        """The meters of the account and of those above it that pay, each with what it pays; its lifetime first."""
+        found: list[tuple[Balance, PrivacyLoss]] = []
+        account_id: str | None = _account(question)
         while account_id is not None:
-            found.append(self._ledger.balance(account_id))
-            account_id = found[-1].account.parent
+            meters = self._ledger.meters(account_id)
+            found += [(each, taken) for each in meters if (taken := question.taken(each.meter)) is not None]
+            account_id = meters[0].account.parent
         return tuple(found)
 
     def _try_out(self, question: _Question) -> list[dict[str, object]]:
@@ -485,12 +503,12 @@ def _description(question: _Question) -> dict[str, str]:
 
 
 def _account(question: _Question) -> str:
-    return f"{question.snapshot.dataset}/person/{question.person.name}"
+    return paying_account_id(question.snapshot.policy, question.person.name, question.request.purpose)
 
 
 def check_purpose(policy: Policy, purpose: str | None) -> None:
     """Refuse a purpose that the policy does not name."""
-    if purpose is not None and purpose not in policy.purposes():
+    if purpose is not None and purpose not in policy.known_purposes():
         raise QueryNotPrivateError("unknown-purpose", "The policy names no such purpose.", hint="Leave it out.")
 
 

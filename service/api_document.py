@@ -13,7 +13,15 @@ from pydantic.json_schema import models_json_schema
 
 from service.problems import MEDIA_TYPE
 from service.responses import Problem
-from service.schemas import AccuracyBody, BudgetChange, ExclusionBody, KeyRequest, QueryBody
+from service.schemas import (
+    AccuracyBody,
+    BudgetChange,
+    DecisionBody,
+    ExclusionBody,
+    FreezeBody,
+    KeyRequest,
+    QueryBody,
+)
 
 _DESCRIPTION: Final = (
     "Statistics about purchases under differential privacy. Every call under `/v1` needs "
@@ -39,7 +47,10 @@ def api_document(app: FastAPI) -> dict[str, Any]:
 
 
 def _body_schemas() -> dict[str, Any]:
-    models: tuple[type[BaseModel], ...] = (QueryBody, AccuracyBody, BudgetChange, ExclusionBody, KeyRequest)
+    models: tuple[type[BaseModel], ...] = (
+        *(QueryBody, AccuracyBody, ExclusionBody, BudgetChange),
+        *(DecisionBody, FreezeBody, KeyRequest),
+    )
     _, definitions = models_json_schema(
         [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
     )

@@ -12,7 +12,8 @@ import hmac
 import os
 import re
 import secrets
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -32,12 +33,13 @@ _keys = sa.Table(
     sa.Column("created", sa.String, nullable=False),
     sa.Column("expires", sa.String),
     sa.Column("revoked", sa.String),
+    sa.Column("purposes", sa.String),  # names with a space between them; NULL: any
 )
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """What is known of a key once it was shown: never the key."""
+    """What is known of a key once it was shown: never the key. Without `purposes` it may ask for any."""
 
     id: str
     owner: str
@@ -45,6 +47,7 @@ class ApiKey:
     created: str
     expires: str | None
     revoked: str | None
+    purposes: tuple[str, ...] = ()
 
 
 class ApiKeys:
@@ -55,14 +58,18 @@ class ApiKeys:
         self._pepper = pepper
         _make_private(url)
         _metadata.create_all(self._engine)
+        _add_purposes(self._engine)
 
-    def create(self, owner: str, role: str, lifetime: timedelta | None = None) -> tuple[ApiKey, str]:
+    def create(
+        self, owner: str, role: str, lifetime: timedelta | None = None, purposes: Sequence[str] = ()
+    ) -> tuple[ApiKey, str]:
         """A new key of `owner`, and its text, which can't be had again."""
         key_id = "".join(secrets.choice(_ALPHABET) for _ in range(12))
         secret = secrets.token_urlsafe(32)
         now = datetime.now(UTC)
-        key = ApiKey(key_id, owner, role, _stamp(now), _stamp(now + lifetime) if lifetime else None, None)
-        row = {name: getattr(key, name) for name in ApiKey.__dataclass_fields__}
+        expires = _stamp(now + lifetime) if lifetime else None
+        key = ApiKey(key_id, owner, role, _stamp(now), expires, None, tuple(purposes))
+        row = {**asdict(key), "purposes": " ".join(purposes) or None}
         with self._engine.begin() as connection:
             connection.execute(_keys.insert().values(digest=self._digest(key_id, secret), **row))
         return key, f"kvitto_{key_id}_{secret}"
@@ -132,9 +139,23 @@ def _make_private(url: str) -> None:
         Path(database).touch(mode=0o600)
 
 
+def _add_purposes(engine: sa.Engine) -> None:
+    """Adds the column to a store that was made before there were purposes."""
+    if "purposes" in {column["name"] for column in sa.inspect(engine).get_columns("api_keys")}:
+        return
+    try:
+        with engine.begin() as connection:
+            connection.execute(sa.text("ALTER TABLE api_keys ADD COLUMN purposes VARCHAR"))
+    except sa.exc.OperationalError:  # another process may have been first
+        if "purposes" not in {column["name"] for column in sa.inspect(engine).get_columns("api_keys")}:
+            raise
+
+
 def _stamp(moment: datetime) -> str:
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _api_key(row: sa.Row[tuple[object, ...]]) -> ApiKey:
-    return ApiKey(row.id, row.owner, row.role, row.created, row.expires, row.revoked)
+    return ApiKey(
+        row.id, row.owner, row.role, row.created, row.expires, row.revoked, tuple((row.purposes or "").split())
+    )

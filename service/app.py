@@ -26,14 +26,17 @@ from queries.errors import QueryError
 from queries.exclusion_list import ExclusionList, list_file
 from queries.vault import SecretKeys
 from service.accounts import open_accounts
+from service.alerting import Alerting
 from service.anchoring import Anchoring
 from service.answering import Answering
 from service.api import (
     accuracy,
+    approvals,
     audit,
     budgets,
     datasets,
     exclusions,
+    freeze,
     keys,
     me,
     operations,
@@ -49,6 +52,7 @@ from service.context import Answers, Context, Rehearsals
 from service.edge import Edge, problem_response
 from service.limits import InFlight, PersonSlots, WholeBody
 from service.metrics import Metrics
+from service.policy_gate import serve_approved
 from service.problems import MEDIA_TYPE, PROBLEM_TYPES, Problem, ProblemError, problem_of
 from service.rate_limit import RateLimit
 from service.settings import Settings
@@ -113,10 +117,9 @@ def create_app(
         ],
     )
     app.state.context = context
-    routers = [
-        module.router
-        for module in (queries, datasets, accuracy, exclusions, budgets, me, keys, audit, reports, operations, pages)
-    ]
+    governed = (budgets, approvals, freeze)
+    modules = (queries, datasets, accuracy, exclusions, *governed, me, keys, audit, reports, operations, pages)
+    routers = [module.router for module in modules]
     app.state.routes = [route for router in routers for route in router.routes]
     for router in routers:
         app.include_router(router)
@@ -175,6 +178,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_recover_forever, context)
+            tasks.start_soon(Alerting(context.ledger, context.settings).run)
             if context.anchoring is not None:
                 tasks.start_soon(context.anchoring.run)
             yield
@@ -212,6 +216,7 @@ def _recover(context: Context) -> None:
     found = context.ledger.recover()
     if found.voided or found.failed:
         _log.warning("recovered", voided=found.voided, failed=found.failed)
+    serve_approved(context.ledger, context.settings.vault_root)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

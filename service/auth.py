@@ -42,7 +42,20 @@ class Authentication:
         wait_seconds = self._rate_limit.take(key.id)
         if wait_seconds:
             raise ProblemError("too-many-requests", headers={"Retry-After": str(math.ceil(wait_seconds))})
-        return Person(name=key.owner, role=key.role)
+        return Person(name=key.owner, role=key.role, purposes=key.purposes)
+
+
+def purpose_of(person: Person, purpose: str | None) -> str | None:
+    """The purpose of a question: what it states, or the only one that the key is bound to.
+
+    Raises "purpose" where the key is bound to others, or to several and none is stated.
+    """
+    if not person.purposes or purpose in person.purposes:
+        return purpose
+    if purpose is None and len(person.purposes) == 1:
+        return person.purposes[0]
+    named = ", ".join(person.purposes)
+    raise ProblemError("purpose", f"This key is bound to {named}: state one of its purposes with the question.")
 
 
 def allow(*roles: str) -> Callable[[Request], Awaitable[Person]]:

@@ -25,12 +25,21 @@ class CurrentSnapshot(Protocol):
     def created(self) -> str: ...
 
 
+class WaitingSnapshot(CurrentSnapshot, Protocol):
+    """A snapshot that does not serve yet."""
+
+    @property
+    def policy_digest(self) -> str: ...
+
+
 class Catalogue(Protocol):
     """Names and current snapshots of all datasets."""
 
     def names(self) -> tuple[str, ...]: ...
 
     def snapshot(self, dataset: str) -> CurrentSnapshot | None: ...
+
+    def waiting(self, dataset: str) -> WaitingSnapshot | None: ...
 
 
 class VaultCatalogue:
@@ -56,3 +65,7 @@ class VaultCatalogue:
         if snapshot is not None:
             self._read[dataset] = (pointer, snapshot)
         return snapshot
+
+    def waiting(self, dataset: str) -> vault.Snapshot | None:
+        """The newest snapshot of a dataset, if its policy waits for approvals."""
+        return vault.waiting_snapshot(self._vault_root, dataset)

@@ -215,14 +215,60 @@ class Client:
             return [dict(self._call("GET", f"/v1/budgets/{account_id}"))]
         return self._pages("/v1/budgets", {"limit": _PAGE})
 
-    def set_budget(self, account_id: str, *, epsilon: float | str, reason: str) -> dict[str, Any]:
-        """Change a cap, as an officer."""
-        body = {"epsilon": str(epsilon), "reason": reason}
+    def set_budget(self, account_id: str, *, epsilon: float | str, reason: str, **members: str) -> dict[str, Any]:
+        """The changed budget, where a cap is lowered; otherwise the proposal that another officer has to approve of.
+
+        `members` are the others of the HTTP body: `meter` and `delta_for_thresholds`.
+        """
+        body = {"epsilon": str(epsilon), "reason": reason, **members}
         return dict(self._call("PATCH", f"/v1/budgets/{account_id}", json=body))
+
+    def request_budget(self, account_id: str, *, epsilon: float | str, reason: str, **members: str) -> dict[str, Any]:
+        """The proposal of a higher cap of one's own, that two officers have to approve of."""
+        body = {"epsilon": str(epsilon), "reason": reason, **members}
+        return dict(self._call("POST", f"/v1/budgets/{account_id}/requests", json=body))
+
+    def approvals(self, *, state: str | None = None, dataset: str | None = None) -> list[dict[str, Any]]:
+        """Proposals, newest first: one's own, for officers and auditors all."""
+        wanted = {name: value for name, value in (("state", state), ("dataset", dataset)) if value is not None}
+        return self._pages("/v1/approvals", {"limit": _PAGE, **wanted})
+
+    def approval(self, proposal_id: str) -> dict[str, Any]:
+        """One proposal, with what was decided of it."""
+        return dict(self._call("GET", f"/v1/approvals/{proposal_id}"))
+
+    def approve(self, proposal_id: str, *, reason: str) -> dict[str, Any]:
+        """Approve of a proposal, as an officer; the second approval makes the change."""
+        return self._decide(proposal_id, "approve", reason)
+
+    def decline(self, proposal_id: str, *, reason: str) -> dict[str, Any]:
+        """Decline a proposal, as an officer: it is over then."""
+        return self._decide(proposal_id, "decline", reason)
+
+    def withdraw(self, proposal_id: str, *, reason: str) -> dict[str, Any]:
+        """Withdraw a proposal of one's own."""
+        return self._decide(proposal_id, "withdraw", reason)
+
+    def frozen(self) -> dict[str, Any]:
+        """What is stopped: `everything`, and `datasets` by name."""
+        return dict(self._call("GET", "/v1/freeze"))
+
+    def freeze(self, dataset: str | None, *, reason: str) -> dict[str, Any]:
+        """Stop a dataset (None: all) at once, as an officer."""
+        return dict(self._call("PUT", "/v1/freeze", json={"dataset": dataset, "reason": reason}))
+
+    def unfreeze(self, dataset: str | None, *, reason: str) -> dict[str, Any]:
+        """The proposal to start a dataset (None: all) again, that another officer has to approve of."""
+        place = {"reason": reason, **({} if dataset is None else {"dataset": dataset})}
+        return dict(self._call("DELETE", "/v1/freeze", params=place))
 
     def history(self, *, dataset: str | None = None) -> list[dict[str, Any]]:
         """All earlier questions, newest first."""
         return self._pages("/v1/queries", {"limit": _PAGE, **({"dataset": dataset} if dataset else {})})
+
+    def _decide(self, proposal_id: str, decision: str, reason: str) -> dict[str, Any]:
+        body = {"decision": decision, "reason": reason}
+        return dict(self._call("POST", f"/v1/approvals/{proposal_id}/decision", json=body))
 
     def close(self) -> None:
         """Give the connection back."""

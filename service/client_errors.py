@@ -52,6 +52,14 @@ class AccessRefusedError(KvittoError):
     """The key is not valid, or its role may not do that."""
 
 
+class FourEyesError(KvittoError):
+    """Somebody else has to decide this, or it was decided already."""
+
+
+class FrozenError(KvittoError):
+    """Somebody stopped everything that is asked of the dataset; nothing was charged."""
+
+
 class NotFoundError(KvittoError):
     """There is nothing there that this key may know of."""
 
@@ -78,6 +86,10 @@ _KINDS: Final[Mapping[str, type[KvittoError]]] = {
     "idempotency-key-reused": InvalidRequestError,
     "unauthenticated": AccessRefusedError,
     "role": AccessRefusedError,
+    "purpose": AccessRefusedError,
+    "four-eyes": FourEyesError,
+    "already-decided": FourEyesError,
+    "frozen": FrozenError,
     "not-found": NotFoundError,
     "release-failed": ReleaseFailedError,
     "engine-unavailable": ServiceUnavailableError,

@@ -78,6 +78,13 @@ _ROWS: Final = (
         "Ask another officer to decide on the proposal.",
     ),
     ProblemType(
+        "purpose",
+        403,
+        "This key is bound to other purposes",
+        "The key may ask for certain purposes only, and the question states none of them. Nothing was charged.",
+        "State one of the key's purposes, as `GET /v1/me` shows them.",
+    ),
+    ProblemType(
         "frozen",
         423,
         "The dataset is frozen",
@@ -127,6 +134,13 @@ _ROWS: Final = (
         "Another request with the same Idempotency-Key has not finished yet.",
         "Wait as long as Retry-After says, then send the same request with the same Idempotency-Key: it gets the "
         "same answer.",
+    ),
+    ProblemType(
+        "already-decided",
+        409,
+        "This was decided already",
+        "The proposal was made, declined or withdrawn before.",
+        "Look at the proposal. Where the change is still wanted, propose it anew.",
     ),
     ProblemType(
         "too-large",

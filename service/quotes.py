@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from budgets.ledger import Balance, StoredRelease
+from budgets.ledger import UNLIMITED, Balance, StoredRelease
 from budgets.privacy_loss import PrivacyLoss
 from queries.answers import half_width
 from queries.clipping import clippings
@@ -165,20 +165,20 @@ class Quote(Closed):
 class Offer:
     """What a quote is about: a planned question, what is stored of it, and who would pay.
 
-    `described` are the answer's columns, `documents` the releases as a receipt shows them, `path` the asker's account
-    and those above it, `limit_nano` the largest price of one query, and `notices` what there is to say of bounds.
+    `described` are the answer's columns, `documents` the releases as a receipt shows them, `path` the meters of the
+    asker's account (its lifetime first) and of those above it, each with what it would pay, `limit_nano` the largest
+    price of one query, and `notices` what there is to say of bounds.
     """
 
     snapshot: Snapshot
     schema: Schema
     plan: QueryPlan
     stored: Mapping[str, StoredRelease]
-    loss: PrivacyLoss
     cost: Mapping[str, object]
     charges: Mapping[str, Mapping[str, object]] | None
     described: Iterable[Mapping[str, Any]]
     documents: Iterable[Mapping[str, Any]]
-    path: tuple[Balance, ...]
+    path: tuple[tuple[Balance, PrivacyLoss], ...]
     limit_nano: int
     target: Target | None
     notices: list[Notice]
@@ -186,8 +186,7 @@ class Offer:
 
 def quote_of(offer: Offer) -> Quote:
     """The quote, made of public facts and the ledger's figures alone."""
-    own = offer.path[0].remaining
-    affordable = all(offer.loss.fits_within(balance.remaining) for balance in offer.path)
+    affordable = all(taken.fits_within(balance.remaining) for balance, taken in offer.path)
     queries = sorted({release.query_id for release in offer.stored.values()})
     return Quote(
         status="quote",
@@ -199,8 +198,8 @@ def quote_of(offer: Offer) -> Quote:
         else {name: Loss.model_validate(loss) for name, loss in offer.charges.items()},
         target=None if offer.target is None else _target(offer.target, offer.plan),
         affordable=affordable,
-        remaining=_loss(own, offer),
-        repeats=_repeats(offer.loss, own) if affordable else 0,
+        remaining=_loss(_left(offer), offer),
+        repeats=_repeats(offer) if affordable else 0,
         stored=StoredAnswer(complete=all(node.name in offer.stored for node in offer.plan.nodes), queries=queries),
         columns=_columns(offer),
         releases=[
@@ -230,8 +229,22 @@ def _loss(left: PrivacyLoss, offer: Offer) -> Loss:
     )
 
 
-def _repeats(loss: PrivacyLoss, left: PrivacyLoss) -> int | None:
-    pairs = ((left.rho_nano, loss.rho_nano), (left.delta_atto, loss.delta_atto))
+def _own(offer: Offer) -> list[tuple[Balance, PrivacyLoss]]:
+    account = offer.path[0][0].account
+    return [(balance, taken) for balance, taken in offer.path if balance.account == account]
+
+
+def _left(offer: Offer) -> PrivacyLoss:
+    """What is left of the asker's own account: of its lifetime, or of the first meter where that has no limit."""
+    limited = [balance.remaining for balance, _ in _own(offer) if balance.cap != UNLIMITED]
+    return limited[0] if limited else UNLIMITED
+
+
+def _repeats(offer: Offer) -> int | None:
+    """How often the price fits into the asker's own account: into its lifetime, its blocks and its present windows."""
+    own = [(balance.remaining, taken) for balance, taken in _own(offer)]
+    pairs = [(left.rho_nano, taken.rho_nano) for left, taken in own]
+    pairs += [(left.delta_atto, taken.delta_atto) for left, taken in own]
     return min((have // needed for have, needed in pairs if needed), default=None)
 
 

@@ -154,6 +154,7 @@ class DatasetSummary(Body):
     title: str
     unit: str
     snapshot: str
+    frozen: bool = Field(description="Whether it is stopped: nothing is answered until two officers start it again.")
 
 
 class DatasetPage(Body):
@@ -163,6 +164,15 @@ class DatasetPage(Body):
     next: str | None
 
 
+class WaitingSnapshot(Body):
+    """A snapshot that does not serve yet: its policy allows more than the one that does."""
+
+    id: str
+    created: str
+    proposal: str | None = Field(description="The proposal that two officers have to approve of.")
+    differences: list[dict[str, str]] = Field(description="Each with `effect` and `words`.")
+
+
 class Dataset(Body):
     """A dataset's public description: what its policy declares."""
 
@@ -170,8 +180,9 @@ class Dataset(Body):
     title: str
     description: str | None
     unit: dict[str, str]
-    budget: dict[str, str]
+    budget: dict[str, Any]
     query: dict[str, str | int]
+    purposes: dict[str, Any] = Field(description="What queries may be for, by name; empty where nothing is declared.")
     tables: dict[str, Any]
     bounds: list[dict[str, Any]]
     retention: dict[str, Any]
@@ -180,6 +191,8 @@ class Dataset(Body):
     public_rows: dict[str, str] | None
     reliability: dict[str, str]
     snapshot: dict[str, str]
+    frozen: bool = Field(description="Whether it is stopped: nothing is answered until two officers start it again.")
+    waiting: WaitingSnapshot | None = Field(description="A newer snapshot whose policy waits for approvals.")
 
 
 class Loss(Body):
@@ -190,8 +203,36 @@ class Loss(Body):
     rho: str
 
 
+class Meter(Body):
+    """What an account counts its losses by: its lifetime, a window of time, or a block of data."""
+
+    meter: str
+    kind: str
+    since: str | None = Field(description="When the window began (UTC); null for what is no window of time.")
+    until: str | None = Field(description="When it starts anew (UTC).")
+    cap: Loss | None = Field(description="Null where there is no limit.")
+    spent: Loss
+    remaining: Loss | None
+
+
+class Pace(Body):
+    """What was spent a day, on average."""
+
+    rho_per_day: str
+    delta_per_day: str
+    days: int = Field(description="Over how many days: 28, or since the first charge.")
+
+
+class Forecast(Body):
+    """When the cap of the lifetime is reached, if spending goes on as before."""
+
+    pace: Pace
+    cap_reached_on: str | None
+    words: str
+
+
 class Budget(Body):
-    """A budget account."""
+    """A budget account: its lifetime, and all its meters."""
 
     id: str
     dataset: str
@@ -199,10 +240,15 @@ class Budget(Body):
     parent: str | None
     owner: str | None
     conversion_delta: str
-    cap: Loss
+    cap: Loss | None
     spent: Loss
-    remaining: Loss
-    guarantee: str
+    remaining: Loss | None
+    guarantee: str | None
+    meters: list[Meter] = Field(description="The lifetime, which never starts anew, then windows and blocks.")
+    forecast: Forecast
+    about_queries_left: int | None = Field(
+        description="About how many more queries like the last charged one fit now, here and on all accounts above."
+    )
 
 
 class BudgetPage(Body):
@@ -212,11 +258,52 @@ class BudgetPage(Body):
     next: str | None
 
 
+class Decision(Body):
+    """What somebody decided of a proposal; `made` follows the second approval."""
+
+    decision: Literal["approved", "declined", "withdrawn", "made"]
+    by: str
+    at: str
+    reason: str
+
+
+class Proposal(Body):
+    """A change that somebody wants made, and what became of it."""
+
+    id: str
+    url: str = Field(description="Where to look it up.")
+    dataset: str | None = Field(description="Null: of all datasets.")
+    kind: str = Field(description="`cap`, `unfreeze`, `policy`, or another that is only noted when it is approved.")
+    words: str = Field(description="The change in words.")
+    change: dict[str, Any]
+    proposer: str
+    reason: str
+    at: str
+    state: Literal["waiting", "made", "declined", "withdrawn"]
+    approvals_needed: int = Field(description="How many more people have to approve of it.")
+    decisions: list[Decision]
+
+
+class ProposalPage(Body):
+    """One page of proposals, the newest first; `next` is the cursor of the next page."""
+
+    items: list[Proposal]
+    next: str | None
+
+
+class Freeze(Body):
+    """What is stopped."""
+
+    everything: bool
+    datasets: list[str] = Field(description="The datasets that are stopped by name.")
+
+
 class Me(Body):
     """Who is asking."""
 
     owner: str
     role: str
+    purposes: list[str] = Field(description="The purposes that the key is bound to; empty: any.")
     budgets: list[Budget]
 
 
@@ -229,6 +316,7 @@ class Key(Body):
     created: str
     expires: str | None
     revoked: str | None
+    purposes: list[str]
 
 
 class NewKey(Key):

@@ -335,13 +335,16 @@ Reason = Annotated[str, StringConstraints(min_length=5, max_length=500, strip_wh
 
 
 class BudgetChange(Strict):
-    """A new cap of one account."""
+    """A new cap of one account, that is in force or asked for."""
 
     epsilon: Price = Field(description="The new cap, at the dataset's conversion delta.")
     delta_for_thresholds: Annotated[Fraction, PlainValidator(_share), _as_text] | None = Field(
         default=None,
         description="The new cap of delta that thresholded keys may spend.",
         json_schema_extra={"type": "number"},
+    )
+    meter: Literal["lifetime", "day", "week", "month", "year", "block", "static"] = Field(
+        default="lifetime", description="Of which meter: the lifetime's, or that of every window or block of a kind."
     )
     reason: Reason = Field(
         description="Why; it stands in the ledger forever.", examples=["Approved for the spring study"]
@@ -373,6 +376,21 @@ class ExclusionBody(Strict):
     )
 
 
+class DecisionBody(Strict):
+    """What is decided of a proposal."""
+
+    decision: Literal["approve", "decline", "withdraw"] = Field(description="Only who proposed it can withdraw it.")
+    reason: Reason = Field(description="Why; it stands in the ledger forever.", examples=["As agreed in the board"])
+
+
+class FreezeBody(Strict):
+    """What is to be stopped."""
+
+    dataset: Name | None = Field(description="The dataset, or null for all of them.")
+    reason: Reason = Field(description="Why; it stands in the ledger forever.", examples=["A key may have leaked"])
+
+
+PurposeName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Role = Literal["analyst", "dashboard", "officer", "auditor", "admin"]
 Owner = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.-]{0,62}$")]
 
@@ -384,4 +402,7 @@ class KeyRequest(Strict):
     role: Role
     expires_in_days: Annotated[int, Field(ge=1, le=3_650)] | None = Field(
         default=None, description="Default: no expiry."
+    )
+    purposes: Annotated[list[PurposeName], Field(max_length=20)] = Field(
+        default_factory=list, description="The purposes that queries with this key may have; default: any."
     )

@@ -5,14 +5,16 @@ The meaning of a released setting never changes: a new meaning gets a new name.
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _UNSET = Path()
+_LEAST_SECRET_CHARACTERS = 32
 
 
 class Settings(BaseSettings):
@@ -103,18 +105,60 @@ class Settings(BaseSettings):
         le=3_600,
         description="Time between two searches for requests that were never finished, and for new snapshots.",
     )
+    alert_url: str = Field(default="", description="Where alerts are POSTed, signed: https, or http on this machine.")
+    alert_secret_file: Path = Field(
+        default=_UNSET, description="File with the secret that signs alerts, of 32 characters or more."
+    )
+    alert_percents: Annotated[tuple[int, ...], NoDecode] = Field(
+        default=(50, 80, 95, 100), description="How full a budget is when it is told, in percent of its rho or delta."
+    )
+    alert_seconds: float = Field(
+        default=5.0, gt=0, le=3_600, description="Time between two looks at the ledger for what is to be told."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
     log_format: Literal["json", "console"] = Field(default="json", description="One JSON object a line, or text.")
 
-    @field_validator("anchor_url")
+    @field_validator("alert_percents", mode="before")
     @classmethod
-    def _leads_out_safely(cls, value: str) -> str:
-        if value:
-            parts = urlsplit(value)
-            is_here = parts.hostname in {"localhost", "127.0.0.1", "::1"}
-            if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and is_here)):
-                raise ValueError("must be an https address, or http on this machine")
+    def _percents(cls, value: object) -> object:
+        """Numbers with commas between them."""
+        return tuple(value.split(",")) if isinstance(value, str) else value
+
+    @field_validator("alert_percents")
+    @classmethod
+    def _in_order(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if any(not 0 < percent <= 100 for percent in value):  # noqa: PLR2004  # what percent means
+            raise ValueError("must be from 1 to 100")
+        return tuple(sorted(set(value)))
+
+    @field_validator("alert_url", "anchor_url")
+    @classmethod
+    def _safe_address(cls, value: str) -> str:
+        """An address that nobody else can read what is sent to."""
+        parts = urlsplit(value)
+        if value and (parts.username or parts.password or not parts.hostname):
+            raise ValueError("must be an address without a user")
+        if value and parts.scheme != "https" and not (parts.scheme == "http" and _is_here(parts.hostname or "")):
+            raise ValueError("must be https, or http on this machine")
         return value
+
+    @model_validator(mode="after")
+    def _signs_alerts(self) -> Self:
+        if self.alert_url:
+            self.alert_secret()
+        return self
+
+    def alert_secret(self) -> bytes:
+        """The secret that signs alerts; empty where there is no address to send them to."""
+        if not self.alert_url:
+            return b""
+        try:
+            secret = self.alert_secret_file.read_bytes().strip()
+        except OSError:
+            raise ValueError("the file with the secret cannot be read: alerts are signed") from None
+        if len(secret) < _LEAST_SECRET_CHARACTERS:
+            raise ValueError(f"the file must hold a secret of {_LEAST_SECRET_CHARACTERS} characters or more")
+        return secret
 
     @model_validator(mode="after")
     def _derive_places(self) -> Self:
@@ -134,3 +178,11 @@ class Settings(BaseSettings):
     def api_keys_url(self) -> str:
         """The database of the API keys' digests."""
         return f"sqlite:///{(self.data_dir / 'api-keys.db').absolute()}"
+
+
+def _is_here(host: str) -> bool:
+    """Whether a host is this machine's loopback."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends
 
 from service.answering import Person
 from service.api import examples
-from service.auth import allow
+from service.auth import allow, purpose_of
 from service.context import Context, context_of
 from service.problems import RETRY_AFTER_SECONDS, ProblemError
 from service.request_body import body_of
@@ -46,6 +46,7 @@ async def accuracy(
     """
     if here.simulation_slots.statistics().tasks_waiting >= _WAITING_MOST:
         raise ProblemError("too-many-requests", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+    body = body.model_copy(update={"purpose": purpose_of(person, body.purpose)})
     async with here.person_slots.one(person.name):
         return await anyio.to_thread.run_sync(_simulated, here, dataset, body, limiter=here.simulation_slots)
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
+from fastapi.responses import JSONResponse
 
 from budgets.errors import UnknownAccountError
 from budgets.ledger import Balance
+from budgets.proposals import Proposal as Proposed
 from queries.policy import Policy
-from service.accounts import budget_document, cap_of
 from service.answering import Person
 from service.api import examples
+from service.api.approvals import document_of
 from service.api.audit import entry_page
 from service.auth import allow
+from service.budget_documents import budget_document
 from service.context import Context, context_of
+from service.governance import change_cap, request_cap, wanted_cap
 from service.problems import ProblemError
 from service.request_body import body_of
-from service.responses import Budget, BudgetPage, LedgerPage, problems
+from service.responses import Budget, BudgetPage, LedgerPage, Proposal, problems
 from service.schemas import BudgetChange
 
 router = APIRouter(prefix="/v1/budgets", tags=["budgets"])
@@ -27,6 +30,7 @@ _SEES_ALL = frozenset({"officer", "auditor"})
 Reader = Annotated[Person, Depends(allow("analyst", "dashboard", "officer", "auditor"))]
 Overseer = Annotated[Person, Depends(allow("officer", "auditor"))]
 Officer = Annotated[Person, Depends(allow("officer"))]
+Owner = Annotated[Person, Depends(allow("analyst", "dashboard"))]
 Here = Annotated[Context, Depends(context_of)]
 
 
@@ -49,7 +53,7 @@ def budgets(
     ]
     page = found[:limit]
     return {
-        "items": [budget_document(balance, policy_of(here, balance)) for balance in page],
+        "items": [_document(here, balance) for balance in page],
         "next": page[-1].account.id if len(found) > limit else None,
     }
 
@@ -79,9 +83,8 @@ def budget_ledger(
     responses={200: {"content": examples.content(examples.BUDGET)}, **problems("not-found")},
 )
 def budget(account_id: str, person: Reader, here: Here) -> dict[str, object]:
-    """Cap, spent and remaining; account ids contain slashes, as in `journey/person/analyst`."""
-    balance = _visible(here, person, account_id)
-    return budget_document(balance, policy_of(here, balance))
+    """All its meters, and a forecast; account ids contain slashes, as in `journey/person/analyst`."""
+    return _document(here, _visible(here, person, account_id))
 
 
 @router.patch(
@@ -90,23 +93,48 @@ def budget(account_id: str, person: Reader, here: Here) -> dict[str, object]:
     response_model=Budget,
     responses={
         200: {"content": examples.content(examples.BUDGET)},
+        202: {
+            "model": Proposal,
+            "description": "The proposal that another officer has to approve of",
+            "content": examples.content(examples.PROPOSAL),
+        },
         **problems("not-found", "invalid-request", "too-large", "unsupported-media-type"),
     },
     openapi_extra=examples.body("BudgetChange", examples.BUDGET_CHANGE),
 )
 def change_budget(
     account_id: str, person: Officer, here: Here, body: Annotated[BudgetChange, Depends(body_of(BudgetChange))]
-) -> dict[str, object]:
-    """Set the cap at once; below what is spent it admits nothing more. The reason stands in the ledger."""
+) -> JSONResponse:
+    """A lower cap is in force at once, below what is spent too: it admits nothing more then. So is a new window.
+
+    A higher one becomes a proposal with the officer's own approval, and is made when another officer approves of it.
+    """
     balance = _visible(here, person, account_id)
-    policy = policy_of(here, balance)
-    share = body.delta_for_thresholds
-    if share is None:
-        share = Fraction(balance.cap.delta_atto, 10**18)
-    elif share > policy.budget.delta_for_thresholds:
-        raise ProblemError("invalid-request", "delta_for_thresholds is above what the dataset's policy allows.")
-    changed = here.ledger.set_cap(account_id, cap_of(policy, body.epsilon, share), person.name, body.reason)
-    return budget_document(changed, policy)
+    wanted = wanted_cap(here.ledger, policy_of(here, balance), balance, person.name, body)
+    changed = change_cap(here.ledger, wanted)
+    if isinstance(changed, Balance):
+        return JSONResponse(_document(here, here.ledger.balance(account_id)))
+    return _proposed(here, changed)
+
+
+@router.post(
+    "/{account_id:path}/requests",
+    summary="Ask for a higher cap",
+    status_code=202,
+    response_model=Proposal,
+    responses={
+        202: {"content": examples.content(examples.REQUESTED)},
+        **problems("not-found", "invalid-request", "too-large", "unsupported-media-type"),
+    },
+    openapi_extra=examples.body("BudgetChange", examples.BUDGET_REQUEST),
+)
+def request_budget(
+    account_id: str, person: Owner, here: Here, body: Annotated[BudgetChange, Depends(body_of(BudgetChange))]
+) -> JSONResponse:
+    """A proposal of the account's owner, that two officers have to approve of."""
+    balance = _visible(here, person, account_id)
+    wanted = wanted_cap(here.ledger, policy_of(here, balance), balance, person.name, body)
+    return _proposed(here, request_cap(here.ledger, wanted))
 
 
 def visible_balances(here: Context, person: Person, dataset: str | None = None) -> list[Balance]:
@@ -126,6 +154,14 @@ def policy_of(here: Context, balance: Balance) -> Policy:
     if snapshot is None:
         raise ProblemError("not-found")
     return snapshot.policy
+
+
+def _document(here: Context, balance: Balance) -> dict[str, object]:
+    return budget_document(here.ledger, balance, policy_of(here, balance))
+
+
+def _proposed(here: Context, found: Proposed) -> JSONResponse:
+    return JSONResponse(document_of(here, found), 202, {"Location": f"/v1/approvals/{found.id}"})
 
 
 def _visible(here: Context, person: Person, account_id: str) -> Balance:

@@ -16,6 +16,8 @@ from service.api import examples
 from service.auth import ROLES, allow
 from service.catalogue import CurrentSnapshot
 from service.context import Context, context_of
+from service.governance import is_frozen
+from service.policy_gate import waiting_document
 from service.problems import ProblemError
 from service.responses import Dataset, DatasetPage, problems
 
@@ -32,7 +34,7 @@ Here = Annotated[Context, Depends(context_of)]
 def datasets(here: Here) -> dict[str, object]:
     """All datasets that can be asked."""
     found = [here.catalogue.snapshot(name) for name in here.catalogue.names()]
-    return {"items": [_summary(snapshot) for snapshot in found if snapshot is not None], "next": None}
+    return {"items": [_summary(here, snapshot) for snapshot in found if snapshot is not None], "next": None}
 
 
 @router.get(
@@ -54,6 +56,7 @@ def dataset(dataset: str, here: Here) -> dict[str, object]:
         "unit": {"name": policy.unit.name, "label": policy.unit.label},
         "budget": _public(policy.budget),
         "query": _public(policy.query),
+        "purposes": _public(policy.purposes),
         "tables": {name: _table(table) for name, table in policy.tables.items()},
         "bounds": [_public(bound) for bound in policy.bounds],
         "retention": _public(policy.retention),
@@ -62,12 +65,15 @@ def dataset(dataset: str, here: Here) -> dict[str, object]:
         "public_rows": _public(policy.public_rows),
         "reliability": _public(policy.reliability),
         "snapshot": {"id": snapshot.id, "created": str(snapshot.created)},
+        "frozen": is_frozen(here.ledger, policy.dataset),
+        "waiting": waiting_document(here.ledger, here.catalogue.waiting(policy.dataset), snapshot.policy),
     }
 
 
-def _summary(snapshot: CurrentSnapshot) -> dict[str, str]:
+def _summary(here: Context, snapshot: CurrentSnapshot) -> dict[str, str | bool]:
     policy = snapshot.policy
-    return {"name": policy.dataset, "title": policy.title, "unit": policy.unit.label, "snapshot": snapshot.id}
+    shown: dict[str, str | bool] = {"name": policy.dataset, "title": policy.title, "unit": policy.unit.label}
+    return shown | {"snapshot": snapshot.id, "frozen": is_frozen(here.ledger, policy.dataset)}
 
 
 def _table(table: Table) -> dict[str, Any]:

@@ -258,9 +258,93 @@ BUDGET: Final[dict[str, Any]] = {
     "remaining": {"epsilon": "7.99901", "delta": "0.0000002", "rho": "0.79033912"},
     "guarantee": "All that is released to analyst within this cap is (8, 0.000001)-differentially private for one "
     "household with all its rows (neighbours: add or remove one).",
+    "meters": [
+        {
+            "meter": "lifetime",
+            "kind": "lifetime",
+            "since": None,
+            "until": None,
+            "cap": {"epsilon": "8", "delta": "0.0000002", "rho": "0.790512348"},
+            "spent": _COST,
+            "remaining": {"epsilon": "7.99901", "delta": "0.0000002", "rho": "0.79033912"},
+        },
+        {
+            "meter": "month:2026-11",
+            "kind": "month",
+            "since": "2026-11-01T00:00:00Z",
+            "until": "2026-12-01T00:00:00Z",
+            "cap": {"epsilon": "2", "delta": "0.0000002", "rho": "0.062491203"},
+            "spent": _COST,
+            "remaining": {"epsilon": "1.99715", "delta": "0.0000002", "rho": "0.062317975"},
+        },
+    ],
+    "forecast": {
+        "pace": {"rho_per_day": "0.000086614", "delta_per_day": "0", "days": 2},
+        "cap_reached_on": "2051-11-24",
+        "words": "At the pace of the last 2 days, the cap is reached on 2051-11-24.",
+    },
+    "about_queries_left": 359,
 }
 BUDGETS: Final[dict[str, Any]] = {"items": [BUDGET], "next": None}
 BUDGET_CHANGE: Final[dict[str, Any]] = {"epsilon": "6", "reason": "The spring study is over"}
+BUDGET_REQUEST: Final[dict[str, Any]] = {"epsilon": "9", "reason": "The study needs one more figure"}
+PROPOSAL: Final[dict[str, Any]] = {
+    "id": "p_5f0c9a4e1b7d2c38",
+    "url": "/v1/approvals/p_5f0c9a4e1b7d2c38",
+    "dataset": "journey",
+    "kind": "cap",
+    "words": "The cap of journey/person/analyst (lifetime) becomes epsilon 9, delta 0.0000002.",
+    "change": {
+        "kind": "cap",
+        "account_id": "journey/person/analyst",
+        "meter": "lifetime",
+        "cap": {"rho_nano": 978123456, "delta_atto": 200000000000},
+    },
+    "proposer": "officer",
+    "reason": "Approved for the spring study",
+    "at": "2026-11-23T08:21:07.123456Z",
+    "state": "waiting",
+    "approvals_needed": 1,
+    "decisions": [
+        {
+            "decision": "approved",
+            "by": "officer",
+            "at": "2026-11-23T08:21:07.123456Z",
+            "reason": "Approved for the spring study",
+        }
+    ],
+}
+REQUESTED: Final[dict[str, Any]] = {
+    **PROPOSAL,
+    "proposer": "analyst",
+    "reason": "The study needs one more figure",
+    "approvals_needed": 2,
+    "decisions": [],
+}
+PROPOSALS: Final[dict[str, Any]] = {"items": [PROPOSAL], "next": None}
+DECISION: Final[dict[str, Any]] = {"decision": "approve", "reason": "As agreed in the board"}
+MADE: Final[dict[str, Any]] = {
+    **PROPOSAL,
+    "state": "made",
+    "approvals_needed": 0,
+    "decisions": [
+        *PROPOSAL["decisions"],
+        {
+            "decision": "approved",
+            "by": "officer2",
+            "at": "2026-11-23T09:00:00.000000Z",
+            "reason": "As agreed in the board",
+        },
+        {
+            "decision": "made",
+            "by": "officer2",
+            "at": "2026-11-23T09:00:00.000000Z",
+            "reason": "Approved for the spring study",
+        },
+    ],
+}
+FREEZE_REQUEST: Final[dict[str, Any]] = {"dataset": "journey", "reason": "A key may have leaked"}
+FREEZE: Final[dict[str, Any]] = {"everything": False, "datasets": ["journey"]}
 DATASETS: Final[dict[str, Any]] = {
     "items": [
         {
@@ -268,6 +352,7 @@ DATASETS: Final[dict[str, Any]] = {
             "title": "Complete Journey: purchases of 2,469 households",
             "unit": "household",
             "snapshot": "20261123T081500Z-5f2c",
+            "frozen": False,
         }
     ],
     "next": None,
@@ -277,8 +362,9 @@ DATASET: Final[dict[str, Any]] = {
     "title": "Complete Journey: purchases of 2,469 households",
     "description": None,
     "unit": {"name": "household", "label": "household"},
-    "budget": {"epsilon": "10", "delta": "0.000001", "delta_for_thresholds": "0.0000002"},
+    "budget": {"epsilon": "10", "delta": "0.000001", "delta_for_thresholds": "0.0000002", "windows": {}},
     "query": {"default_epsilon": "0.1", "max_epsilon": "2"},
+    "purposes": {},
     "tables": {
         "purchases": {
             "visibility": "private",
@@ -293,8 +379,15 @@ DATASET: Final[dict[str, Any]] = {
     "public_rows": {"source": "the research data 'The Complete Journey', published by 84.51°"},
     "reliability": {"good": "0.1", "fair": "0.3"},
     "snapshot": {"id": "20261123T081500Z-5f2c", "created": "2026-11-23T08:15:00Z"},
+    "frozen": False,
+    "waiting": None,
 }
-KEY_REQUEST: Final[dict[str, Any]] = {"owner": "maria", "role": "analyst", "expires_in_days": 90}
+KEY_REQUEST: Final[dict[str, Any]] = {
+    "owner": "maria",
+    "role": "analyst",
+    "expires_in_days": 90,
+    "purposes": ["assortment"],
+}
 KEY: Final[dict[str, Any]] = {
     "id": "k3v9x1q8m2ab",
     "owner": "maria",
@@ -302,10 +395,11 @@ KEY: Final[dict[str, Any]] = {
     "created": "2026-11-23T08:21:07.123456Z",
     "expires": "2027-02-21T08:21:07.123456Z",
     "revoked": None,
+    "purposes": ["assortment"],
 }
 NEW_KEY: Final[dict[str, Any]] = {**KEY, "key": "kvitto_k3v9x1q8m2ab_(43 characters, shown this once)"}
 KEYS: Final[dict[str, Any]] = {"items": [KEY], "next": None}
-ME: Final[dict[str, Any]] = {"owner": "analyst", "role": "analyst", "budgets": [BUDGET]}
+ME: Final[dict[str, Any]] = {"owner": "analyst", "role": "analyst", "purposes": [], "budgets": [BUDGET]}
 HEAD: Final[dict[str, Any]] = {"seq": 12, "hash": _DIGEST}
 ENTRIES: Final[dict[str, Any]] = {
     "items": [

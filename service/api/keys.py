@@ -34,7 +34,7 @@ Here = Annotated[Context, Depends(context_of)]
 def create(here: Here, body: Annotated[KeyRequest, Depends(body_of(KeyRequest))]) -> dict[str, object]:
     """256 random bits; `key` is in this response and nowhere else."""
     lifetime = timedelta(days=body.expires_in_days) if body.expires_in_days is not None else None
-    key, text = here.keys.create(body.owner, body.role, lifetime)
+    key, text = here.keys.create(body.owner, body.role, lifetime, body.purposes)
     return {**asdict(key), "key": text}
 
 

@@ -6,11 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from service.accounts import budget_document
 from service.answering import Person
 from service.api import examples
 from service.api.budgets import policy_of
 from service.auth import ROLES, allow
+from service.budget_documents import budget_document
 from service.context import Context, context_of
 from service.responses import Me, problems
 
@@ -26,7 +26,8 @@ router = APIRouter(prefix="/v1/me", tags=["me"])
 def me(
     person: Annotated[Person, Depends(allow(*ROLES))], here: Annotated[Context, Depends(context_of)]
 ) -> dict[str, object]:
-    """The key's owner, role and own budgets."""
+    """The key's owner, role and purposes, and the owner's budgets."""
     served = set(here.catalogue.names())
     own = [b for b in here.ledger.accounts() if b.account.owner == person.name and b.account.dataset in served]
-    return {"owner": person.name, "role": person.role, "budgets": [budget_document(b, policy_of(here, b)) for b in own]}
+    budgets = [budget_document(here.ledger, balance, policy_of(here, balance)) for balance in own]
+    return {"owner": person.name, "role": person.role, "purposes": list(person.purposes), "budgets": budgets}

@@ -17,7 +17,7 @@ from service import formats
 from service.answering import REFUSALS, Person, QueryRequest
 from service.api import examples
 from service.api.audit import proof_document
-from service.auth import allow
+from service.auth import allow, purpose_of
 from service.context import Context, context_of
 from service.problems import ProblemError
 from service.query_record import record_document
@@ -49,6 +49,8 @@ Here = Annotated[Context, Depends(context_of)]
             "sql-syntax",
             "idempotency-key-missing",
             "unauthenticated",
+            "purpose",
+            "frozen",
             "budget-exhausted",
             "too-many-failures",
             "not-found",
@@ -77,6 +79,7 @@ async def ask(
 
     The same request with the same Idempotency-Key gets the same bytes and is charged once.
     """
+    body = body.model_copy(update={"purpose": purpose_of(person, body.purpose)})
     if body.dry_run:
         await anyio.to_thread.run_sync(_require_dataset, here, body.dataset)
         async with here.person_slots.one(person.name):

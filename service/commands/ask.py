@@ -1,4 +1,4 @@
-"""`kvitto query`, `quote` and `budget`: calls over HTTP, with the rights of the key."""
+"""`kvitto query` and `quote`: questions over HTTP, with the rights of the key."""
 
 from __future__ import annotations
 
@@ -26,17 +26,15 @@ Error = Annotated[
 Column = Annotated[str | None, typer.Option(help="The column that --error is about; default: all that are known.")]
 Sql = Annotated[str, typer.Argument(help="One SELECT statement.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the whole JSON document.")]
-_LOCAL = "http://localhost:8000"
+LOCAL = "http://localhost:8000"
 Answer = TypeVar("Answer")
-
-budget_app = typer.Typer(help="Show and change budgets.", no_args_is_help=True)
 
 
 def query_command(
     sql: Sql,
     *,
     key: Key,
-    url: Url = _LOCAL,
+    url: Url = LOCAL,
     dataset: Dataset = "journey",
     epsilon: Epsilon = None,
     error: Error = None,
@@ -45,7 +43,7 @@ def query_command(
 ) -> None:
     """Ask a question; it is charged. Figures are shown as they should be read; --json has them as they are."""
     wanted = _wanted(error, column)
-    result = _call(url, key, lambda client: client.query(sql, dataset=dataset, epsilon=epsilon, **wanted))
+    result = call(url, key, lambda client: client.query(sql, dataset=dataset, epsilon=epsilon, **wanted))
     if as_json:
         out.print_json(json.dumps(result.body))
         return
@@ -59,7 +57,7 @@ def quote_command(
     sql: Sql,
     *,
     key: Key,
-    url: Url = _LOCAL,
+    url: Url = LOCAL,
     dataset: Dataset = "journey",
     epsilon: Epsilon = None,
     error: Error = None,
@@ -68,7 +66,7 @@ def quote_command(
 ) -> None:
     """What a question would cost and how exact its answer would be: free."""
     wanted = _wanted(error, column)
-    quote = _call(url, key, lambda client: client.quote(sql, dataset=dataset, epsilon=epsilon, **wanted))
+    quote = call(url, key, lambda client: client.quote(sql, dataset=dataset, epsilon=epsilon, **wanted))
     if as_json:
         out.print_json(json.dumps(quote))
         return
@@ -124,37 +122,8 @@ def _price_line(quote: Quote) -> str:
     return f"epsilon {quote.cost['epsilon']} would be charged: {left}."
 
 
-@budget_app.command("show")
-def show(
-    account: Annotated[str | None, typer.Argument(help="One account, as journey/person/analyst.")] = None,
-    *,
-    key: Key,
-    url: Url = _LOCAL,
-) -> None:
-    """The budgets that the key may see."""
-    found = _call(url, key, lambda client: client.budget(account))
-    print_table(["account", "cap", "spent", "remaining"], [_row(budget) for budget in found])
-
-
-@budget_app.command("set")
-def change(
-    account: Annotated[str, typer.Argument(help="The account, as journey/person/analyst.")],
-    *,
-    epsilon: Annotated[str, typer.Option(help="The new cap.")],
-    reason: Annotated[str, typer.Option(help="Why; it stands in the ledger.")],
-    key: Key,
-    url: Url = _LOCAL,
-) -> None:
-    """Change a cap, as an officer."""
-    changed = _call(url, key, lambda client: client.set_budget(account, epsilon=epsilon, reason=reason))
-    print_table(["account", "cap", "spent", "remaining"], [_row(changed)])
-
-
-def _row(budget: dict[str, Any]) -> dict[str, str]:
-    return {"account": budget["id"], **{name: budget[name]["epsilon"] for name in ("cap", "spent", "remaining")}}
-
-
-def _call(url: str, key: str, ask: Callable[[Client], Answer]) -> Answer:
+def call(url: str, key: str, ask: Callable[[Client], Answer]) -> Answer:
+    """What a call over HTTP gives; ends the command in one line where it is refused."""
     try:
         with connect(url, key) as client:
             return ask(client)

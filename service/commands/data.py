@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Never
 
 import typer
 
 from budgets.errors import BudgetError
+from budgets.proposals import Proposal
 from queries.errors import LoadError, PolicyError
 from queries.policy import Policy, load_policy
 from queries.policy_draft import draft_policy
-from queries.vault import SecretKeys, load_snapshot
+from queries.vault import SecretKeys, Snapshot, load_snapshot
 from service.accounts import open_accounts
 from service.app import open_ledger
 from service.commands.screen import err, fail, out, progress, read_settings
+from service.policy_gate import may_serve, propose_policy
 from service.synth import write_synthetic
 
 policy_app = typer.Typer(help="Check and draft policies.", no_args_is_help=True)
@@ -25,27 +28,35 @@ Sources = Annotated[
 
 
 def load_command(policy: PolicyFile, sources: Sources) -> None:
-    """Load tables under a policy as a new snapshot; if it fails, the old snapshot serves on."""
+    """Load tables under a policy as a new snapshot; if it fails, the old snapshot serves on.
+
+    It serves on, too, where the policy allows more than before: until two officers have approved of the change.
+    """
     settings = read_settings()
     text = policy.read_text(encoding="utf-8")
     try:
-        with progress() as report:
-            snapshot = load_snapshot(
-                settings.vault_root,
-                text,
-                _by_table(sources),
-                SecretKeys.open(settings.keys_dir),
-                origin=str(policy),
-                progress=report,
-            )
-        ledger = open_ledger(settings)
-        open_accounts(ledger, snapshot.policy)
-        ledger.close()
+        with closing(open_ledger(settings)) as ledger:
+            with progress() as report:
+                snapshot = load_snapshot(
+                    settings.vault_root,
+                    text,
+                    _by_table(sources),
+                    SecretKeys.open(settings.keys_dir),
+                    origin=str(policy),
+                    progress=report,
+                    may_serve=lambda current, new: may_serve(ledger, current, new),
+                )
+            proposal = propose_policy(ledger, settings.vault_root, snapshot.dataset)
+            if proposal is None:
+                open_accounts(ledger, snapshot.policy)
     except PolicyError as error:
         _fail_with_problems(policy, error)
     except (LoadError, BudgetError) as error:
         fail(str(error))
-    out.print(f"dataset {snapshot.dataset}: snapshot {snapshot.id} is current")
+    if proposal is None:
+        out.print(f"dataset {snapshot.dataset}: snapshot {snapshot.id} is current")
+    else:
+        _tell_of_waiting(snapshot, proposal)
 
 
 def synth_command(
@@ -76,6 +87,15 @@ def draft(sources: Sources) -> None:
         out.print(draft_policy(_by_table(sources)), end="")
     except LoadError as error:
         fail(str(error))
+
+
+def _tell_of_waiting(snapshot: Snapshot, proposal: Proposal) -> None:
+    out.print(
+        f"dataset {snapshot.dataset}: snapshot {snapshot.id} waits until two officers approve of proposal "
+        f"{proposal.id}; the old one serves on. Its policy allows more:"
+    )
+    for difference in proposal.change["differences"]:
+        out.print(f"  {difference['effect']}: {difference['words']}")
 
 
 def _checked(policy: Path) -> Policy:

@@ -23,13 +23,17 @@ def create(
     *,
     role: Annotated[Role, typer.Option(help="What the key may do.")],
     days: Annotated[int | None, typer.Option(help="Days until it expires; default: never.")] = None,
+    purpose: Annotated[
+        list[str] | None, typer.Option(help="A purpose that its queries may have; may be given again. Default: any.")
+    ] = None,
 ) -> None:
     """Make a key and print it, once."""
     try:
-        wanted = KeyRequest(owner=owner, role=role, expires_in_days=days)
+        wanted = KeyRequest(owner=owner, role=role, expires_in_days=days, purposes=purpose or [])
     except ValidationError as error:
         fail("; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)))
-    key, text = open_api_keys(read_settings()).create(wanted.owner, wanted.role, timedelta(days=days) if days else None)
+    lifetime = timedelta(days=days) if days else None
+    key, text = open_api_keys(read_settings()).create(wanted.owner, wanted.role, lifetime, wanted.purposes)
     err.print(f"key {key.id} of {key.owner}, role {key.role}; it is shown this once:")
     out.print(text)
 
@@ -37,8 +41,9 @@ def create(
 @keys_app.command("list")
 def list_keys() -> None:
     """All keys, revoked ones too; never their text."""
-    found = [asdict(key) for key in open_api_keys(read_settings()).list()]
-    print_table(["id", "owner", "role", "created", "expires", "revoked"], found)
+    keys = open_api_keys(read_settings()).list()
+    found = [{**asdict(key), "purposes": ", ".join(key.purposes)} for key in keys]
+    print_table(["id", "owner", "role", "purposes", "created", "expires", "revoked"], found)
 
 
 @keys_app.command("revoke")

@@ -12,7 +12,7 @@ from typing import Any, Final
 from rich.console import Console
 
 from service.client import Client, Result, connect
-from service.client_errors import BudgetExhaustedError, QueryNotPrivateError
+from service.client_errors import BudgetExhaustedError, FourEyesError, QueryNotPrivateError
 from service.tour import truth
 from service.tour.chart import LEGEND, Bar, chart
 from service.tour.errors import TourError, require
@@ -46,18 +46,18 @@ _DRAIN: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Tour:
-    """The screen, and two people: who asks, and who keeps the budget."""
+    """The screen, and three people: who asks, who keeps the budget, and the second pair of eyes."""
 
     console: Console
     analyst: Client
     officer: Client
+    second: Client
 
     @classmethod
     def of(cls, console: Console, instance: Instance) -> Tour:
         """The tour of an instance."""
-        return cls(
-            console, connect(instance.url, instance.keys["analyst"]), connect(instance.url, instance.keys["officer"])
-        )
+        people = (instance.keys[owner] for owner in ("analyst", "officer", "officer2"))
+        return cls(console, *(connect(instance.url, key) for key in people))
 
     def title(self, number: int, text: str) -> None:
         """The heading of a stop."""
@@ -78,7 +78,7 @@ class Tour:
 
 def run(tour: Tour) -> None:
     """All stops, in order; raises TourError at the first that comes out wrong."""
-    with tour.analyst, tour.officer:
+    with tour.analyst, tour.officer, tour.second:
         quote(tour)
         first = answer(tour)
         repeat(tour, first)
@@ -233,7 +233,8 @@ def _difference(tour: Tour, spend: float, total: str, rest: str) -> None:
 
 
 def budget(tour: Tour) -> None:
-    """An officer lowers the budget, and it runs out; stored answers stay free."""
+    """An officer lowers the budget, and it runs out; stored answers stay free; two officers raise it again."""
+    before = tour.officer.budget(_ACCOUNT)[0]["cap"]["epsilon"]
     tour.title(6, "A budget runs out")
     spent = float(tour.spent()["epsilon"])
     cap = f"{spent + 0.5:.2f}"
@@ -263,3 +264,24 @@ def budget(tour: Tour) -> None:
     again = tour.analyst.query(_SPEND, epsilon=1)
     tour.say(f"The first question again: epsilon {again.cost['epsilon']}. What was released once can be read for ever.")
     require(again.cost["epsilon"] == "0", "A stored answer was charged.")
+    _restore(tour, before)
+
+
+def _restore(tour: Tour, cap: str) -> None:
+    """What one officer lowered, two raise again."""
+    proposal = tour.officer.set_budget(_ACCOUNT, epsilon=cap, reason="The tour is over.")
+    require(proposal.get("state") == "waiting", "One officer raised a cap alone.")
+    try:
+        tour.officer.approve(proposal["id"], reason="The tour is over.")
+    except FourEyesError as error:
+        tour.say(
+            f"The officer asks for {cap} again. More than before needs four eyes: {error.status} {error.slug} at the "
+            "officer's own approval."
+        )
+    else:
+        raise TourError("An officer approved of their own proposal.")
+    made = tour.second.approve(proposal["id"], reason="The tour is over, and the pilot goes on.")
+    require(made["state"] == "made", f"The proposal is {made['state']}.")
+    account = tour.officer.budget(_ACCOUNT)[0]
+    require(account["cap"]["epsilon"] == cap, f"The cap is {account['cap']['epsilon']}.")
+    tour.say(f"The second officer approves, and the cap is {cap}. {account['forecast']['words']}")

@@ -30,6 +30,7 @@ from budgets.ledger import (
     Recovery,
     StoredRelease,
 )
+from budgets.pace import Spending
 from budgets.privacy_loss import ZERO, PrivacyLoss
 from budgets.proposals import APPROVED, Proposal, cap_change, unfreezing
 from tests.budgets.ledger_samples import (
@@ -233,6 +234,21 @@ class LedgerContract:
             ledger.reserve(replace(claim_of("a", 1), meters={"block:2026-11": PrivacyLoss(1)}))
         assert raised.value.meter == "block:2026-11"
 
+    def test_what_was_spent_at_an_earlier_time_is_known(self, ledger: Ledger, clock: Clock) -> None:
+        early = "2026-11-23T08:00:00.000000Z"
+        assert ledger.spending(ADA.id, early) == Spending(ZERO, None)
+        clock.forward(60)
+        answer(ledger, "a", 300)
+        clock.forward(60)
+        answer(ledger, "b", 20)
+        ledger.reserve(claim_of("c", 50))
+        first = "2026-11-23T08:01:00.000000Z"
+        for account in (ADA, DATASET):
+            assert ledger.spending(account.id, early) == Spending(ZERO, first)
+            assert ledger.spending(account.id, first) == Spending(PrivacyLoss(300), first)
+            assert ledger.spending(account.id, "2026-11-24") == Spending(PrivacyLoss(320), first)
+        assert ledger.spending(BEN.id, "2026-11-24") == Spending(ZERO, None)
+
     # Governance
 
     def test_more_than_before_needs_two_people(self, ledger: Ledger) -> None:
@@ -256,6 +272,11 @@ class LedgerContract:
         found = ledger.decide("p", APPROVED, SECOND_OFFICER, "agreed")
         assert found.state == "made"
         assert found.decisions == ((APPROVED, OFFICER), (APPROVED, SECOND_OFFICER), ("made", SECOND_OFFICER))
+        assert [(each.decision, each.actor, each.reason) for each in ledger.decisions("p")] == [
+            (APPROVED, OFFICER, "launch"),
+            (APPROVED, SECOND_OFFICER, "agreed"),
+            ("made", SECOND_OFFICER, "launch"),
+        ]
         assert ledger.balance(ADA.id).cap == PrivacyLoss(900, 900)
         with pytest.raises(InvalidTransitionError):
             ledger.decide("p", APPROVED, "third-officer", "too late")

@@ -15,12 +15,15 @@ from queries.policy import (
     Bound,
     Budget,
     Column,
+    Limit,
     PersonBudget,
     Policy,
+    Purpose,
     QueryLimits,
     Reliability,
     Retention,
     SensitiveGroup,
+    SharedBudget,
     Table,
     Unit,
     load_policy,
@@ -133,7 +136,7 @@ def test_a_sensitive_group_is_denied_coarsened_or_open_for_its_purposes(
 def test_every_entry_of_a_policy_is_documented() -> None:
     page = (Path(__file__).parents[2] / "docs" / "policy.md").read_text(encoding="utf-8")
     models = (Policy, Unit, Budget, QueryLimits, PersonBudget, Table, Column, Bound, Retention, SensitiveGroup)
-    entries = {entry for model in (*models, Reliability) for entry in model.model_fields}
+    entries = {entry for model in (*models, Reliability, Limit, Purpose, SharedBudget) for entry in model.model_fields}
     assert [entry for entry in sorted(entries) if not re.search(rf"\b{entry}\b", page)] == []
 
 

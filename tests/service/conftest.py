@@ -30,5 +30,5 @@ def logs() -> Iterator[io.StringIO]:
 @pytest.fixture
 def harness(settings: Settings, logs: io.StringIO) -> Iterator[Harness]:
     with open_harness(settings, logs) as running:
-        assert set(running.keys) == {*ROLES, "other"}
+        assert set(running.keys) == {*ROLES, "other", "officer2"}
         yield running

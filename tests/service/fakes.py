@@ -88,6 +88,9 @@ class FakeCatalogue:
     def snapshot(self, dataset: str) -> FakeSnapshot | None:
         return self.snapshots.get(dataset)
 
+    def waiting(self, dataset: str) -> None:
+        return None
+
 
 class FakeAnswering:
     """Charges the real ledger as the real one does, and answers with fixed rows; `work` runs where rows are read."""

@@ -25,7 +25,7 @@ QUESTION: dict[str, Any] = {"dataset": "shop", "sql": "SELECT COUNT(*) AS lines 
 
 @dataclass
 class Harness:
-    """The app with its parts, and one key a role; "other" is a second analyst."""
+    """The app with its parts, and one key a role; "other" is a second analyst, "officer2" a second officer."""
 
     app: FastAPI
     ledger: ReadableLedger
@@ -64,7 +64,8 @@ def open_harness(settings: Settings, logs: io.StringIO) -> Iterator[Harness]:
     """A started app; it is stopped as a server would stop it."""
     ledger, catalogue, keys = open_ledger(settings), FakeCatalogue(), open_api_keys(settings)
     answering, simulations = FakeAnswering(ledger, catalogue, KeyRing(settings.keys_dir)), FakeSimulations()
-    texts = {role: keys.create(role, role)[1] for role in ROLES} | {"other": keys.create("other", "analyst")[1]}
+    texts = {role: keys.create(role, role)[1] for role in ROLES}
+    texts |= {owner: keys.create(owner, role)[1] for owner, role in (("other", "analyst"), ("officer2", "officer"))}
     app = create_app(
         settings, answering=answering, ledger=ledger, catalogue=catalogue, api_keys=keys, simulations=simulations
     )

@@ -543,3 +543,46 @@ def test_a_receipt_names_plan_noise_place_and_tables_and_a_stranger_verifies_all
     found = verify_export(path, keys.public)
     assert [problem for check in found.checks for problem in check.problems] == []
     assert found.is_sound
+
+
+def test_a_question_is_paid_on_the_path_of_its_purpose_or_of_the_team(tmp_path: Path) -> None:
+    (tmp_path / "sources").mkdir()
+    sources = Retailer(tmp_path / "sources")
+    shared_budgets = """purposes: {health: {label: studies}, shelves: {label: assortments}}
+accounts:
+  marketing: {kind: team, epsilon: 4}
+  studies: {kind: purpose, purpose: health, epsilon: 4, windows: {month: {epsilon: "0.05"}}}
+"""
+    declared = POLICY.replace("{analyst: {epsilon: 8}}", "{analyst: {epsilon: 4, under: [marketing, studies]}}")
+    world = World(tmp_path / "answering", {t: str(p) for t, p in sources.paths.items()}, declared + shared_budgets)
+    sources.close()
+    try:
+        team, study = "retailer/team/marketing", "retailer/purpose/studies"
+
+        def spent() -> dict[str, int]:
+            return {balance.account.id: balance.spent.rho_nano for balance in world.ledger.accounts()}
+
+        first = document(world.answer(BY_DEPARTMENT))
+        assert first["receipt"]["account"] == f"{team}/person/analyst"
+        price = spent()["retailer"]
+        paid = {name for name, rho_nano in spent().items() if rho_nano == price > 0}
+        assert paid == {"retailer", team, f"{team}/person/analyst"}
+        question = f"{BY_DEPARTMENT} HAVING COUNT(*) > 3"
+        other = document(world.answer(question, purpose="shelves", reuse="never"))
+        assert other["receipt"]["account"].startswith(team)
+        second = document(world.answer(question, purpose="health", reuse="never"))
+        assert second["receipt"]["account"] == f"{study}/person/analyst"
+        record = world.ledger.query(second["id"])
+        assert record is not None
+        assert record.description["purpose"] == "health"
+        assert spent()[study] == spent()[f"{study}/person/analyst"] > 0
+        request = world.request("SELECT COUNT(*) AS n FROM lines", purpose="health", epsilon=Fraction(1, 10))
+        quote = world.answering.quote(ANALYST, request)
+        assert (quote.affordable, quote.repeats) == (False, 0)
+        with pytest.raises(BudgetExhaustedError) as refused:
+            world.answer("SELECT COUNT(*) AS n FROM lines", purpose="health", epsilon=Fraction(1, 10))
+        assert refused.value.account_id == study
+        assert refused.value.meter.startswith("month:")
+    finally:
+        world.answering.close()
+        world.ledger.close()

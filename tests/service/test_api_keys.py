@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 from service.api_keys import ApiKeys, open_pepper
@@ -47,8 +49,33 @@ def test_keys_are_made_listed_and_revoked_by_an_admin(harness: Harness) -> None:
         cursor = page["next"]
         if cursor is None:
             break
-    assert len(listed) == 7
+    assert len(listed) == 8
     assert made.json()["id"] in {key["id"] for key in listed}
     assert all("key" not in key and "digest" not in key for key in listed)
     assert harness.send("DELETE", f"/v1/keys/{made.json()['id']}", "admin").status_code == 204
     harness.problem(harness.send("DELETE", "/v1/keys/nothing", "admin"), "not-found")
+
+
+def test_a_key_is_bound_to_purposes(harness: Harness) -> None:
+    body = {"owner": "maria", "role": "analyst", "purposes": ["assortment", "health"]}
+    made = harness.send("POST", "/v1/keys", "admin", json=body).json()
+    assert made["purposes"] == ["assortment", "health"]
+    harness.keys["maria"] = made["key"]
+    assert harness.send("GET", "/v1/me", "maria").json()["purposes"] == ["assortment", "health"]
+    assert harness.send("GET", "/v1/me").json()["purposes"] == []
+    listed = harness.send("GET", "/v1/keys", "admin").json()["items"]
+    assert [key["purposes"] for key in listed if key["owner"] == "maria"] == [["assortment", "health"]]
+    harness.problem(harness.send("POST", "/v1/keys", "admin", json={**body, "purposes": ["A b"]}), "invalid-request")
+
+
+def test_a_store_from_before_there_were_purposes_is_read_on(tmp_path: Path) -> None:
+    url, pepper = f"sqlite:///{tmp_path}/keys.db", open_pepper(tmp_path / "keys")
+    store = ApiKeys(url, pepper)
+    key, text = store.create("analyst", "analyst")
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "keys.db")) as connection:
+        connection.execute("ALTER TABLE api_keys DROP COLUMN purposes")
+    for _ in range(2):
+        opened = ApiKeys(url, pepper)
+        assert opened.verify(text) == key
+        opened.close()

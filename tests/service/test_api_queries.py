@@ -331,3 +331,50 @@ def test_the_answer_has_the_documented_shape(harness: Harness) -> None:
     answer = json.loads(harness.ask().content)
     assert list(answer) == ["id", "status", "cost", "guarantee", "columns", "rows", "notices", "receipt", "signature"]
     assert answer["rows"] == ROWS
+
+
+@pytest.mark.parametrize(
+    ("bound", "stated", "asked"),
+    [
+        ((), None, None),
+        ((), "health", "health"),
+        (("health",), None, "health"),
+        (("health",), "health", "health"),
+        (("health", "assortment"), "assortment", "assortment"),
+    ],
+)
+def test_a_question_has_the_purpose_it_states_or_the_only_one_of_its_key(
+    harness: Harness, bound: tuple[str, ...], stated: str | None, asked: str | None
+) -> None:
+    bind(harness, *bound)
+    for sent in (harness.ask("1", "bound", purpose=stated), harness.ask("2", "bound", purpose=stated, dry_run=True)):
+        assert sent.status_code < 300, sent.text
+        assert harness.answering.requests[-1].purpose == asked
+
+
+@pytest.mark.parametrize(
+    ("bound", "stated"),
+    [(("health",), "assortment"), (("health", "assortment"), None), (("health", "x"), "assortment")],
+)
+def test_a_question_for_a_purpose_that_is_not_the_key_s_is_refused(
+    harness: Harness, bound: tuple[str, ...], stated: str | None
+) -> None:
+    bind(harness, *bound)
+    for more in ({}, {"dry_run": True}):
+        harness.problem(harness.ask("1", "bound", purpose=stated, **more), "purpose")
+    body = {"sql": QUESTION["sql"], "purpose": stated}
+    harness.problem(harness.send("POST", "/v1/datasets/shop/accuracy", "bound", json=body), "purpose")
+    assert harness.answering.requests == []
+
+
+def test_the_same_question_for_another_purpose_is_another_request(harness: Harness) -> None:
+    """Two keys of one person, each bound to one purpose: neither gets the answer of the other."""
+    bind(harness, "health")
+    assert harness.ask("1", "bound").status_code == 201
+    bind(harness, "assortment")
+    harness.problem(harness.ask("1", "bound"), "idempotency-key-reused")
+
+
+def bind(harness: Harness, *purposes: str) -> None:
+    """Makes the key "bound", of the analyst, for these purposes."""
+    harness.keys["bound"] = harness.app.state.context.keys.create("analyst", "analyst", None, purposes)[1]

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 from fastapi.routing import APIRoute
+from starlette.routing import Route
 
-from service.api import accuracy, audit, budgets, datasets, exclusions, keys, me, queries, reports
 from service.api_keys import ApiKeys
 from service.auth import ROLES
 from tests.service.harness import QUESTION, Harness
@@ -29,6 +29,13 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/budgets/{account_id:path}"): {"analyst", "dashboard", "officer", "auditor"},
     ("GET", "/v1/budgets/{account_id:path}/ledger"): {"officer", "auditor"},
     ("PATCH", "/v1/budgets/{account_id:path}"): {"officer"},
+    ("POST", "/v1/budgets/{account_id:path}/requests"): {"analyst", "dashboard"},
+    ("GET", "/v1/approvals"): {"analyst", "dashboard", "officer", "auditor"},
+    ("GET", "/v1/approvals/{proposal_id}"): {"analyst", "dashboard", "officer", "auditor"},
+    ("POST", "/v1/approvals/{proposal_id}/decision"): {"analyst", "dashboard", "officer"},
+    ("GET", "/v1/freeze"): ALL,
+    ("PUT", "/v1/freeze"): {"officer"},
+    ("DELETE", "/v1/freeze"): {"officer"},
     ("GET", "/v1/me"): ALL,
     ("GET", "/v1/keys"): {"admin"},
     ("POST", "/v1/keys"): {"admin"},
@@ -44,14 +51,33 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/reports/transparency.html"): {"officer", "auditor"},
     ("GET", "/v1/reports/registry.yaml"): {"officer", "auditor"},
 }
+# Calls that need no key: they tell nothing of anybody.
+OPEN = {
+    ("GET", path)
+    for path in (
+        *("/", "/docs", "/problems", "/problems/{slug}", "/static/kvitto.css"),
+        *("/livez", "/readyz", "/metrics", "/openapi.json"),
+    )
+}
 _BODIES = {
     ("POST", "/v1/queries"): QUESTION,
     ("POST", "/v1/datasets/{dataset}/accuracy"): {"sql": QUESTION["sql"]},
     ("POST", "/v1/datasets/{dataset}/exclusions"): {"units": [1], "reason": "testing"},
     ("PATCH", "/v1/budgets/{account_id:path}"): {"epsilon": "5", "reason": "testing"},
     ("POST", "/v1/keys"): {"owner": "maria", "role": "analyst"},
+    ("POST", "/v1/budgets/{account_id:path}/requests"): {"epsilon": "9", "reason": "testing"},
+    ("POST", "/v1/approvals/{proposal_id}/decision"): {"decision": "approve", "reason": "testing"},
+    ("PUT", "/v1/freeze"): {"dataset": "shop", "reason": "testing"},
 }
-_PLACES = {"{query_id}": "q_0000000000009999", "{fmt}": "csv", "{dataset}": "shop", "{key_id}": "unknown", "{seq}": "1"}
+_PLACES = {
+    "{query_id}": "q_0000000000009999",
+    "{proposal_id}": "p_0",
+    "{fmt}": "csv",
+    "{dataset}": "shop",
+    "{key_id}": "unknown",
+    "{seq}": "1",
+}
+_QUERIES = {("DELETE", "/v1/freeze"): "?dataset=shop&reason=testing"}
 
 
 def address(path: str, role: str) -> str:
@@ -61,14 +87,29 @@ def address(path: str, role: str) -> str:
     return path.replace("{account_id:path}", "shop/person/dashboard" if role == "dashboard" else "shop/person/analyst")
 
 
-def test_the_matrix_names_every_call() -> None:
-    routes = [
-        route
-        for module in (queries, datasets, accuracy, exclusions, budgets, me, keys, audit, reports)
-        for route in module.router.routes
-    ]
-    calls = {(method, r.path) for r in routes if isinstance(r, APIRoute) for method in r.methods or ()}
-    assert calls == set(MATRIX)
+def test_the_matrix_names_every_route_of_the_app(harness: Harness) -> None:
+    calls = {
+        (method, str(getattr(route, "path", "")))
+        for route in (*harness.app.state.routes, *harness.app.routes)
+        if isinstance(route, APIRoute | Route)
+        for method in route.methods or ()
+    }
+    assert calls - {("HEAD", path) for _, path in OPEN} == set(MATRIX) | OPEN
+    assert all(path.startswith("/v1/") for _, path in MATRIX)
+    assert not any(path.startswith("/v1") for _, path in OPEN)
+
+
+def test_what_needs_no_key_takes_none_and_any(harness: Harness) -> None:
+    for method, path in OPEN:
+        for role in (None, *ROLES):
+            response = harness.send(method, path.replace("{slug}", "role"), role)
+            assert response.status_code == 200, (path, role)
+
+
+def test_a_call_is_documented_for_the_roles_that_may_make_it(harness: Harness) -> None:
+    document = harness.send("GET", "/openapi.json", None).json()
+    for (method, path), roles in MATRIX.items():
+        assert set(document["paths"][path.replace(":path}", "}")][method.lower()]["x-roles"]) == roles, path
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -76,7 +117,7 @@ def test_a_role_may_call_what_belongs_to_it_and_nothing_else(harness: Harness, r
     for (method, path), allowed in MATRIX.items():
         response = harness.send(
             method,
-            address(path, role),
+            address(path, role) + _QUERIES.get((method, path), ""),
             role,
             json=_BODIES.get((method, path)),
             headers={"Idempotency-Key": "matrix"},

@@ -28,6 +28,7 @@ from queries.vault import SecretKeys
 from service.app import create_app, open_api_keys, open_exclusions, open_ledger
 from service.cli import app
 from service.demo import DATASET
+from service.policy_gate import serve_approved
 from service.reports.registry_schema import mistakes
 from service.settings import Settings
 from tests.service.fakes import POLICY_TEXT, FakeAnswering, FakeCatalogue
@@ -51,7 +52,8 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def caller(settings: Settings, logs: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     ledger, catalogue, keys = open_ledger(settings), FakeCatalogue(), open_api_keys(settings)
-    texts = {role: keys.create(role, role)[1] for role in ("analyst", "officer")}
+    people = {"analyst": "analyst", "officer": "officer", "officer2": "officer"}
+    texts = {owner: keys.create(owner, role)[1] for owner, role in people.items()}
     answering = FakeAnswering(ledger, catalogue)
     service = create_app(settings, answering=answering, ledger=ledger, catalogue=catalogue, api_keys=keys)
     with served(service) as url:
@@ -304,6 +306,12 @@ def test_real_rows_are_taken_if_and_only_if_the_loaded_policy_declares_them_publ
     refused = run(*asked, "--on", "public")
     assert (refused.exit_code, "are private" in refused.output) == (1, True)
     assert run("load", str(declared), f"purchases={_write_purchases(data)}").exit_code == 0
+    assert json.loads(run(*asked).stdout)["simulated_on"]["kind"] == "synthetic"
+    with closing(open_ledger(Settings())) as ledger:
+        (proposal,) = ledger.proposals("shop")
+        for officer in ("officer", "officer2"):
+            ledger.decide(proposal.id, "approved", officer, "everybody has them")
+        serve_approved(ledger, Settings().vault_root)
     assert json.loads(run(*asked).stdout)["simulated_on"]["kind"] == "public"
     assert json.loads(run(*asked, "--on", "synthetic").stdout)["simulated_on"]["kind"] == "synthetic"
 
@@ -357,11 +365,85 @@ def test_a_refusal_is_one_line_with_its_hint(caller: dict[str, str]) -> None:
 
 
 def test_budgets_are_shown_and_changed_by_an_officer(caller: dict[str, str]) -> None:
-    assert "shop/person/analyst" in run("budget", "show").stdout
-    change = ("budget", "set", "shop/person/analyst", "--epsilon", "5", "--reason", "the study is over")
+    assert "shop/person/analyst" in run("budgets", "list").stdout
+    change = ("budgets", "set", "shop/person/analyst", "--epsilon", "5", "--reason", "the study is over")
     assert run(*change).exit_code == 1
     assert run(*change, KVITTO_KEY=caller["officer"]).exit_code == 0
-    assert " 5 " in run("budget", "show", "shop/person/analyst").stdout
+    window = run(*change[:3], "--epsilon", "1", "--meter", "day", "--reason", "slowly", KVITTO_KEY=caller["officer"])
+    assert "day:20" in window.stdout
+    run("query", SQL, "--dataset", "shop", "--epsilon", "0.1")
+    shown = run("budgets", "show", "shop/person/analyst").stdout
+    for word in (
+        " 5 ",
+        "lifetime",
+        "day:20",
+        "At the pace of the last day, the cap is reached on",
+        "more queries like",
+    ):
+        assert word in shown
+    document = json.loads(run("budgets", "show", "shop/person/analyst", "--json").stdout)
+    assert document["cap"]["epsilon"] == "5"
+    assert [budget["id"] for budget in json.loads(run("budgets", "list", "--json").stdout)] == ["shop/person/analyst"]
+
+
+def test_what_loosens_goes_through_four_eyes(caller: dict[str, str]) -> None:
+    more = ("shop/person/analyst", "--epsilon", "9", "--reason", "one more figure")
+    asked = json.loads(run("budgets", "request", *more, "--json").stdout)
+    assert "waits until 2 officers approve" in run("budgets", "request", *more).stdout
+    waiting = run("approvals", "list", "--state", "waiting", KVITTO_KEY=caller["officer"]).stdout
+    assert asked["id"] in waiting
+    reason = ("--reason", "as agreed")
+    assert run("approvals", "approve", asked["id"], *reason).exit_code == 1
+    first = run("approvals", "approve", asked["id"], *reason, KVITTO_KEY=caller["officer"])
+    assert "waits until another officer approve" in first.stdout
+    made = run("approvals", "approve", asked["id"], *reason, "--json", KVITTO_KEY=caller["officer2"])
+    assert json.loads(made.stdout)["state"] == "made"
+    assert json.loads(run("budgets", "show", "shop/person/analyst", "--json").stdout)["cap"]["epsilon"] == "9"
+    higher = ("budgets", "set", "shop/person/analyst", "--epsilon", "9.5", "--reason", "and more")
+    proposed = json.loads(run(*higher, "--json", KVITTO_KEY=caller["officer"]).stdout)
+    declined = run("approvals", "decline", proposed["id"], "--reason", "not now", KVITTO_KEY=caller["officer2"])
+    assert "officer2: not now" in declined.stdout
+    late = run("approvals", "withdraw", proposed["id"], "--reason", "never mind", KVITTO_KEY=caller["officer"])
+    assert (late.exit_code, "declined" in late.output) == (1, True)
+    assert "declined" in run("approvals", "show", proposed["id"], KVITTO_KEY=caller["officer"]).stdout
+    assert json.loads(run("approvals", "list", "--json").stdout)[0]["id"] == asked["id"]
+
+
+def test_an_officer_freezes_and_two_start_again(caller: dict[str, str]) -> None:
+    reason = ("--reason", "a key may have leaked")
+    assert run("freeze", "shop", *reason).exit_code == 1
+    for wrong in ((), ("shop", "--all")):
+        assert "name the dataset, or give --all" in run("freeze", *wrong, *reason).output
+    assert "shop" in run("freeze", "shop", *reason, KVITTO_KEY=caller["officer"]).stdout
+    everything = json.loads(run("freeze", "--all", *reason, "--json", KVITTO_KEY=caller["officer"]).stdout)
+    assert everything == {"everything": True, "datasets": ["shop"]}
+    refused = run("query", SQL, "--dataset", "shop")
+    assert (refused.exit_code, "stopped" in refused.output) == (1, True)
+    for scope in (("shop",), ("--all",)):
+        proposed = json.loads(run("unfreeze", *scope, *reason, "--json", KVITTO_KEY=caller["officer"]).stdout)
+        run("approvals", "approve", proposed["id"], *reason, KVITTO_KEY=caller["officer2"])
+    assert run("query", SQL, "--dataset", "shop").exit_code == 0
+
+
+def test_a_key_is_made_for_purposes(data: Path) -> None:
+    made = run("keys", "create", "maria", "--role", "analyst", "--purpose", "health", "--purpose", "assortment")
+    assert made.exit_code == 0, made.output
+    assert "health, assortment" in run("keys", "list").stdout
+
+
+def test_a_looser_policy_waits_and_the_old_snapshot_serves_on(data: Path) -> None:
+    policy, sources = data / "policy.yaml", f"purchases={_write_purchases(data)}"
+    policy.write_text(POLICY_TEXT)
+    assert "is current" in run("load", str(policy), sources).stdout
+    policy.write_text(POLICY_TEXT.replace('max_epsilon: "2"', 'max_epsilon: "3"'))
+    loaded = run("load", str(policy), sources)
+    assert loaded.exit_code == 0, loaded.output
+    assert "waits until two officers approve of proposal p_" in loaded.stdout
+    assert "loosening: query.max_epsilon: 2 becomes 3" in loaded.stdout
+    again = run("load", str(policy), sources)
+    assert re.findall(r"p_[0-9a-f]+", again.stdout) == re.findall(r"p_[0-9a-f]+", loaded.stdout)
+    policy.write_text(POLICY_TEXT.replace('max_epsilon: "2"', 'max_epsilon: "1"'))
+    assert "is current" in run("load", str(policy), sources).stdout
 
 
 def test_a_sound_ledger_verifies_and_a_changed_one_does_not(caller: dict[str, str], settings: Settings) -> None:

@@ -31,6 +31,7 @@ class Live:
     answering: FakeAnswering
     client: Client
     officer: Client
+    second: Client
 
     def spent(self) -> str:
         return str(self.client.budget()[0]["spent"]["rho"])
@@ -39,11 +40,17 @@ class Live:
 @pytest.fixture
 def live(settings: Settings, logs: io.StringIO) -> Iterator[Live]:
     ledger, catalogue, keys = open_ledger(settings), FakeCatalogue(), open_api_keys(settings)
-    analyst, officer = (keys.create(role, role)[1] for role in ("analyst", "officer"))
+    people = (("analyst", "analyst"), ("officer", "officer"), ("officer2", "officer"))
+    analyst, officer, second = (keys.create(owner, role)[1] for owner, role in people)
     answering = FakeAnswering(ledger, catalogue)
     app = create_app(settings, answering=answering, ledger=ledger, catalogue=catalogue, api_keys=keys)
-    with served(app) as url, connect(url, analyst) as client, connect(url, officer) as overseer:
-        yield Live(url, answering, client, overseer)
+    with (
+        served(app) as url,
+        connect(url, analyst) as client,
+        connect(url, officer) as overseer,
+        connect(url, second) as another,
+    ):
+        yield Live(url, answering, client, overseer, another)
 
 
 GREY = {"lines": 12, "lines_lower": -18, "lines_upper": 42, "lines_reliability": "poor"}
@@ -101,6 +108,30 @@ def test_quote_datasets_budget_and_history(live: Live) -> None:
     changed = live.officer.set_budget("shop/person/analyst", epsilon=3, reason="the study is over")
     assert changed["cap"]["epsilon"] == "3"
     assert live.client.budget("shop/person/analyst")[0]["cap"]["epsilon"] == "3"
+
+
+def test_four_eyes_and_the_kill_switch(live: Live) -> None:
+    account, why = "shop/person/analyst", "one more figure"
+    asked = live.client.request_budget(account, epsilon=9, reason=why)
+    assert live.client.approvals() == [asked]
+    assert live.officer.approve(asked["id"], reason="as agreed")["state"] == "waiting"
+    assert live.second.approve(asked["id"], reason="as agreed")["state"] == "made"
+    assert live.client.approvals(state="waiting", dataset="shop") == []
+    assert live.client.approval(asked["id"])["state"] == "made"
+    proposed = live.officer.set_budget(account, epsilon="9.5", reason=why, meter="lifetime")
+    with pytest.raises(client_errors.FourEyesError):
+        live.officer.approve(proposed["id"], reason="my own")
+    assert live.second.decline(proposed["id"], reason="not now")["state"] == "declined"
+    with pytest.raises(client_errors.FourEyesError):
+        live.officer.withdraw(proposed["id"], reason="too late")
+    assert live.officer.freeze("shop", reason="a leak?") == {"everything": False, "datasets": ["shop"]}
+    with pytest.raises(client_errors.FrozenError):
+        live.client.query(SQL, dataset="shop")
+    started = live.officer.unfreeze("shop", reason="no leak")
+    live.second.approve(started["id"], reason="no leak")
+    assert live.client.frozen() == {"everything": False, "datasets": []}
+    assert live.officer.freeze(None, reason="all of it")["everything"]
+    assert live.officer.unfreeze(None, reason="all of it")["dataset"] is None
 
 
 def test_a_target_is_sent_and_a_quote_shows_itself_as_a_table_that_runs_nothing(live: Live) -> None:

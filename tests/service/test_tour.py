@@ -52,7 +52,7 @@ class ExactService:
 
 def _tour() -> steps.Tour:
     service = cast(Client, ExactService())
-    return steps.Tour(_console(), service, service)
+    return steps.Tour(_console(), service, service, service)
 
 
 def test_the_tour_runs_to_its_end_and_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -67,8 +67,16 @@ def test_the_tour_runs_to_its_end_and_leaves_nothing_behind(tmp_path: Path) -> N
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
-    for shown in ("1. A quote", "epsilon 0: taken from q_", "unsupported-aggregate", "961.49", "403 budget-exhausted"):
+    for shown in (
+        "1. A quote",
+        "epsilon 0: taken from q_",
+        "unsupported-aggregate",
+        "961.49",
+        "403 budget-exhausted",
+        "403 four-eyes",
+    ):
         assert shown in done.stdout
+    assert "403 four-eyes" in done.stdout
     assert "the ledger holds" in done.stdout
     assert list(tmp_path.iterdir()) == []
 
@@ -102,7 +110,7 @@ def _tour_with_intervals() -> steps.Tour:
             return Result({"id": "q_1", "cost": {"epsilon": "1"}, "rows": [row]})
 
     service = cast(Client, Wrong())
-    return steps.Tour(_console(), service, service)
+    return steps.Tour(_console(), service, service, service)
 
 
 @pytest.mark.parametrize(("error", "code"), [(TourError("noise is missing"), 1), (KeyboardInterrupt(), 130)])
