@@ -44,7 +44,7 @@ class Alert:
 class Levels:
     """How full each meter was when it was last looked at: the highest threshold (percent) that it had reached.
 
-    Only the newest window of a kind is kept.
+    Only the newest window of a kind is kept, and told of.
     """
 
     reached: dict[str, int] = field(default_factory=dict)
@@ -52,13 +52,14 @@ class Levels:
     def rise(self, account_id: str, meter: str, level: int) -> bool:
         """Notes a level, and says whether it is higher than the one before."""
         name = f"{account_id} {meter}"
-        kind = kind_of(meter)
-        if kind in WINDOWS and name not in self.reached:
-            of_kind = f"{account_id} {kind}:"
-            self.reached = {known: each for known, each in self.reached.items() if not known.startswith(of_kind)}
+        if kind_of(meter) in WINDOWS and name not in self.reached:
+            others = [known for known in self.reached if known.startswith(f"{account_id} {kind_of(meter)}:")]
+            if any(known > name for known in others):
+                return False  # what was reserved in a window that is over, and begun in the next one
+            for known in others:
+                del self.reached[known]
         before = self.reached.get(name, 0)
-        if level != before:
-            self.reached[name] = level
+        self.reached[name] = level
         return level > before
 
 

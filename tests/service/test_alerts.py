@@ -89,6 +89,18 @@ def test_each_window_is_told_anew(ledger: Ledger, clock: Clock) -> None:
     assert [name for name in levels.reached if "day:" in name] == [f"{ADA.id} day:2026-11-24"]
 
 
+def test_a_window_that_is_over_is_told_no_more(ledger: Ledger, clock: Clock) -> None:
+    """Which it would be again and again, as what was reserved in it begins and ends."""
+    ledger.set_cap(ADA.id, PrivacyLoss(100, 800), OFFICER, "slowly", meter="day")
+    answer(ledger, "a", 60)
+    ledger.reserve(claim_of("b", 30))
+    clock.forward(86_400)
+    answer(ledger, "c", 60)
+    ledger.begin("q_b")
+    days = [each for each in budgets(ledger) if each[1].startswith("day")]
+    assert days == [(ADA.id, "day:2026-11-23", 50), (ADA.id, "day:2026-11-24", 50)]
+
+
 def test_freezes_and_proposals_are_told_with_who_and_not_why(ledger: Ledger) -> None:
     ledger.freeze("shop", OFFICER, "secret reason")
     change = unfreezing("shop")

@@ -211,6 +211,8 @@ def test_a_budget_tells_its_pace_and_how_many_more_questions_it_buys(harness: Ha
     assert budget(harness, "shop")["about_queries_left"] == Decimal(budget(harness, "shop")["remaining"]["rho"]) // rho
     change(harness, epsilon="1.5", meter="day")
     assert budget(harness)["about_queries_left"] == 2  # rho grows as the square of epsilon
+    change(harness, "shop", epsilon="1.5")
+    assert budget(harness)["about_queries_left"] == 1  # the dataset's account pays, too
     change(harness, epsilon="0.5")
     assert budget(harness)["about_queries_left"] == 0
     assert budget(harness)["forecast"]["words"] == "The cap is reached."

@@ -113,6 +113,17 @@ def test_an_approval_is_of_one_step_from_one_policy_to_another(place: Place) -> 
     assert place.ids()[1] == loosest.id
 
 
+def test_only_the_snapshot_of_the_approved_step_is_made_current(place: Place) -> None:
+    """Whatever became current or waits since the approval was looked at."""
+    old, new = place.load(POLICY_TEXT), place.load(LOOSER)
+    right = (old.policy_digest, new.policy_digest)
+    for wrong in ((None, right[1]), (right[1], right[1]), (right[0], right[0]), (right[0], "")):
+        assert vault.serve_waiting(place.root, "shop", *wrong) is None
+        assert place.ids() == (old.id, new.id)
+    assert vault.serve_waiting(place.root, "shop", *right) == new
+    assert vault.serve_waiting(place.root, "shop", *right) is None
+
+
 def test_what_was_approved_once_is_no_way_back_after_tightening(place: Place) -> None:
     place.load(POLICY_TEXT)
     place.load(LOOSER)
