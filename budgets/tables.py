@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -38,6 +38,12 @@ TABLES: Final = (
     *(ENTRIES, ACCOUNTS, METERS, POSTINGS, REQUESTS, CHARGES, TRANSITIONS, OUTCOMES, RELEASES, LEASES),
     *(FREEZES, PROPOSALS, DECISIONS),
 )
+
+
+def columns_of(value: Any) -> dict[str, Any]:  # noqa: ANN401  # any of the frozen, slotted dataclasses
+    """Returns a value as a row: its fields by name, not copied; `asdict` takes ten times as long."""
+    return {name: getattr(value, name) for name in value.__slots__}
+
 
 _state = sa.select(TRANSITIONS.c.state).where(TRANSITIONS.c.query_id == REQUESTS.c.query_id)
 _latest_state = _state.order_by(TRANSITIONS.c.step.desc()).limit(1).scalar_subquery()
