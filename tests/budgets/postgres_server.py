@@ -83,7 +83,7 @@ def postgres_server(*settings: str) -> Iterator[PostgresServer]:
         _await(server)
         yield server
     finally:
-        process.send_signal(signal.SIGINT)  # ends sessions, keeps what is committed
+        process.send_signal(signal.SIGQUIT)  # at once: nobody will read what is left
         process.wait(_PATIENCE_SECONDS)
         shutil.rmtree(directory)
 
