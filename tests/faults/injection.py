@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from tests.faults.steps import Child
+from tests.budgets.ledger_samples import url_of
+from tests.faults.steps import Child, child
 
+MARK: Final = "told"  # a file that a child notes its results in
 _PATIENCE_SECONDS: Final = 60.0
 
 # Whatever changes a file, or makes a change durable. SQLite, its log, and the anchor use some of them.
@@ -23,7 +25,7 @@ CHANGING: Final = ("pwrite64", "write", "fsync", "fdatasync", "ftruncate", "unli
 def files_of(directory: Path) -> list[Path]:
     """The files of a ledger in the directory: those that are there, and those that come and go."""
     database = [directory / f"ledger.sqlite{end}" for end in ("", "-wal", "-shm", "-journal")]
-    return database + [directory / f"anchor.json{end}" for end in ("", ".new", ".lock")] + [directory]
+    return [*database, *(directory / f"anchor.json{end}" for end in ("", ".new", ".lock")), directory / MARK, directory]
 
 
 @contextmanager
@@ -54,3 +56,13 @@ def counted(log: Path, names: Sequence[str]) -> dict[str, int]:
     """How often each call was made."""
     text = log.read_text(errors="replace")
     return {name: len(re.findall(rf"^\d+ +{name}\(", text, re.MULTILINE)) for name in names}
+
+
+def run(directory: Path, log: Path, *options: str) -> list[str]:
+    """What a child told that made all steps, as far as it came."""
+    with (
+        child(url_of(directory), directory / "anchor.json") as started,
+        traced(started, directory, log, *options),
+    ):
+        started.go()
+        return started.results()

@@ -18,6 +18,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Final
 
+from budgets.errors import LedgerUnavailableError
 from budgets.ledger import Outcome
 from budgets.privacy_loss import PrivacyLoss
 from budgets.proposals import APPROVED, Proposal, cap_change, unfreezing
@@ -83,6 +84,13 @@ STEPS: Final[tuple[Callable[[Any], object], ...]] = (
 )
 
 
+def expected_results() -> list[str]:
+    """How the steps end where nothing goes wrong."""
+    ends = ["ok"] * len(STEPS)
+    ends[12], ends[15], ends[19] = "RequestInProgressError", "BudgetExhaustedError", "FrozenError"
+    return ends
+
+
 def model() -> LedgerModel:
     """The model of a ledger before the first step."""
     return LedgerModel(Clock())
@@ -131,7 +139,10 @@ class Child:
 
 @contextmanager
 def child(url: str, anchor: Path, settings: dict[str, str] | None = None) -> Iterator[Child]:
-    """A child that stands still before its first step; `settings` are SQLite's, in place of the durable ones."""
+    """A child that stands still before its first step; `settings` are SQLite's, in place of the durable ones.
+
+    With the setting `mark` the child writes each result to the file of this name, too.
+    """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.faults.steps"])
     told, tell = context.Pipe(duplex=False)
@@ -150,18 +161,32 @@ def child(url: str, anchor: Path, settings: dict[str, str] | None = None) -> Ite
 
 
 def _run(url: str, anchor: str, tell: Connection, settings: str) -> None:
-    if weaker := json.loads(settings):
-        _weaken(weaker)
+    given = json.loads(settings)
+    mark = given.pop("mark", None)
+    _weaken(given)
     tell.send_bytes(b"ready")
     os.kill(os.getpid(), signal.SIGSTOP)
     clock = Clock()
-    ledger = SqlLedger(url, anchor=Path(anchor), clock=clock)
+    try:
+        ledger = SqlLedger(url, anchor=Path(anchor), clock=clock)
+    except LedgerUnavailableError:
+        return
     tell.send_bytes(b"open")
     for step in STEPS:
-        tell.send_bytes(result_of(lambda step=step: step(ledger)).encode())  # type: ignore[misc]
+        result = result_of(lambda step=step: step(ledger)).encode()  # type: ignore[misc]
+        if mark is not None:
+            _note(mark, result)
+        tell.send_bytes(result)
         clock.forward(SECONDS_A_STEP)
     ledger.close()
     tell.send_bytes(b"closed")
+
+
+def _note(mark: str, result: bytes) -> None:
+    """Writes what was told to a file, so that a log of calls on files has it in its place among them."""
+    file = os.open(mark, os.O_WRONLY | os.O_CREAT)
+    os.write(file, result)
+    os.close(file)
 
 
 def _weaken(settings: dict[str, str]) -> None:

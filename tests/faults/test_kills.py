@@ -13,48 +13,12 @@ import pytest
 from budgets.sql_ledger import SqlLedger
 from tests.budgets.ledger_model import result_of
 from tests.budgets.ledger_samples import Clock, url_of
-from tests.faults.injection import CHANGING, counted, traced
+from tests.faults.injection import CHANGING, traced
 from tests.faults.judging import require_sound
-from tests.faults.steps import SECONDS_A_STEP, STEPS, child, open_at
+from tests.faults.steps import SECONDS_A_STEP, STEPS, child, expected_results
 
 _SEED: Final = 20261124
 _SAMPLE: Final = 12
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A ledger with its tables and no entry."""
-    directory = tmp_path_factory.mktemp("empty")
-    open_at(url_of(directory), directory / "anchor.json", 0).close()
-    return directory
-
-
-@pytest.fixture(scope="module")
-def points(empty: Path, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, int]]:
-    """Each changing system call of a whole run: its name, and which of that name it is."""
-    directory = tmp_path_factory.mktemp("counted") / "ledger"
-    log = directory.parent / "log"
-    shutil.copytree(empty, directory)
-    results = run(directory, log, "-e", f"trace={','.join(CHANGING)}")
-    assert results == ["open", *expected_results(), "closed"]
-    require_sound(url_of(directory), directory / "anchor.json", results[1:-1])
-    return [(name, number) for name, count in counted(log, CHANGING).items() for number in range(1, count + 1)]
-
-
-def expected_results() -> list[str]:
-    """How the steps end where nothing goes wrong."""
-    ends = ["ok"] * len(STEPS)
-    ends[12], ends[15], ends[19] = "RequestInProgressError", "BudgetExhaustedError", "FrozenError"
-    return ends
-
-
-def run(directory: Path, log: Path, *options: str) -> list[str]:
-    with (
-        child(url_of(directory), directory / "anchor.json") as started,
-        traced(started, directory, log, *options),
-    ):
-        started.go()
-        return started.results()
 
 
 def killed_at(empty: Path, directory: Path, name: str, number: int) -> list[str]:
