@@ -55,10 +55,10 @@ class ModelQuery:
 
 @dataclass
 class LedgerModel:
-    """Accounts, limits, queries, freezes and proposals, and how many entries there are."""
+    """Accounts, limits, queries, freezes and proposals, and the kinds of entries that there are."""
 
     clock: Clock
-    entries: int = 0
+    kinds: list[str] = field(default_factory=list)  # of its entries
     at: str = ""
     known: dict[str, Account] = field(default_factory=dict)
     caps: dict[tuple[str, str], PrivacyLoss] = field(default_factory=dict)
@@ -84,7 +84,7 @@ class LedgerModel:
             return
         if account.parent is not None and self._account(account.parent).dataset != account.dataset:
             raise InvalidTransitionError
-        self._append()
+        self._append("account-opened")
         self.known[account.id] = account
         for meter, limit in {LIFETIME: cap, **(limits or {})}.items():
             self.caps[account.id, meter] = limit
@@ -106,7 +106,7 @@ class LedgerModel:
             raise InvalidTransitionError
         if present is not None and not cap.fits_within(present) and proposal_id is None:
             raise ApprovalNeededError
-        self._append()
+        self._append("cap-set")
         self.caps[account_id, meter] = cap
         self.touched[account_id, meter] = None
         return self._balance(account_id, meter)
@@ -137,11 +137,11 @@ class LedgerModel:
         self._move(reservation_id, "voided")
 
     def freeze(self, scope: str, actor: str, reason: str) -> None:
-        self._append()
+        self._append("frozen")
         self.stops[scope] = True
 
     def propose(self, proposal: Proposal) -> Proposal:
-        self._append()
+        self._append("proposed")
         self.changes[proposal.id] = proposal
         return proposal
 
@@ -153,7 +153,7 @@ class LedgerModel:
             raise OwnProposalError
         if decision == "approved" and actor in {found.proposer, *(who for _, who in found.decisions)}:
             raise OwnProposalError
-        self._append()
+        self._append("decided")
         decisions = (*found.decisions, (decision, actor))
         if decision == "approved" and [each for each, _ in decisions].count("approved") > 1:
             decisions = (*decisions, ("made", actor))
@@ -199,8 +199,8 @@ class LedgerModel:
 
     # How
 
-    def _append(self) -> None:
-        self.entries += 1
+    def _append(self, kind: str) -> None:
+        self.kinds.append(kind)
         self.at = self._time()
 
     def _time(self) -> str:
@@ -244,7 +244,7 @@ class LedgerModel:
         return charges
 
     def _add(self, query: ModelQuery) -> None:
-        self._append()
+        self._append(query.state)
         self.asked[query.query_id] = query
         self.touched |= dict.fromkeys(query.charges)
 
@@ -255,7 +255,7 @@ class LedgerModel:
         dataset = self.known[query.claim.account_id].dataset
         if state == "begun" and {dataset, "*"} & set(self.frozen()):
             raise FrozenError(dataset)
-        self._append()
+        self._append(state)
         query.state, query.outcome = state, outcome
 
     def _open(self) -> list[ModelQuery]:
@@ -266,7 +266,7 @@ class LedgerModel:
             cap = PrivacyLoss(**change["cap"])
             self.set_cap(change["account_id"], cap, "", "", meter=change["meter"], proposal_id=proposal_id)
         else:
-            self._append()
+            self._append("unfrozen")
             self.stops[change["scope"]] = False
 
     def _balance(self, account_id: str, meter: str) -> Balance:
@@ -314,7 +314,7 @@ def after_all(models: list[LedgerModel], call: Callable[[Any], object], result: 
 def view(model: LedgerModel) -> dict[str, object]:
     """All that can be seen of what the model holds."""
     return {
-        "entries": model.entries,
+        "entries": list(model.kinds),
         "meters": {name: {each.meter: each for each in model.meters(name)} for name in sorted(model.known)},
         "queries": [each.seen for each in model.asked.values()],
         "outcomes": {query_id: each.outcome for query_id, each in model.asked.items()},
@@ -328,7 +328,7 @@ def view_of(ledger: Ledger) -> dict[str, object]:
     history = ledger.queries(principal=None, dataset=None, before=None, limit=100_000)[::-1]
     names = [balance.account.id for balance in ledger.accounts()]
     return {
-        "entries": ledger.head().seq,
+        "entries": [entry.kind for entry in ledger.entries(after_seq=0, limit=1_000_000)],
         "meters": {name: {each.meter: each for each in ledger.meters(name)} for name in names},
         "queries": [(each.query_id, each.state, each.loss, each.account_id) for each in history],
         "outcomes": {each.query_id: ledger.outcome(each.query_id) for each in history},

@@ -1,7 +1,7 @@
 """A sequence of calls that uses all of the ledger, and the process that makes them and tells of each that returned.
 
-The process is forked from one that has everything imported already, and stops at once: whoever watches it attaches
-and lets it go on.
+The process is forked from one that has everything imported already, and waits before its first step: whoever watches
+it attaches and lets it go on.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -122,7 +121,7 @@ class Child:
         return self.process.pid
 
     def go(self) -> None:
-        os.kill(self.pid, signal.SIGCONT)
+        self.told.send_bytes(b"go")
 
     def results(self) -> list[str]:
         """How each call ended that returned before the process did."""
@@ -133,7 +132,7 @@ class Child:
             try:
                 while True:
                     yield self.told.recv_bytes().decode()
-            except EOFError:
+            except (EOFError, ConnectionResetError):
                 self.process.join(60)
 
 
@@ -145,7 +144,7 @@ def child(url: str, anchor: Path, settings: dict[str, str] | None = None) -> Ite
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.faults.steps"])
-    told, tell = context.Pipe(duplex=False)
+    told, tell = context.Pipe()
     process = context.Process(target=_run, args=(url, str(anchor), tell, json.dumps(settings or {})))
     process.start()
     tell.close()
@@ -165,7 +164,7 @@ def _run(url: str, anchor: str, tell: Connection, settings: str) -> None:
     mark = given.pop("mark", None)
     _weaken(given)
     tell.send_bytes(b"ready")
-    os.kill(os.getpid(), signal.SIGSTOP)
+    tell.recv_bytes()
     clock = Clock()
     try:
         ledger = SqlLedger(url, anchor=Path(anchor), clock=clock)
