@@ -164,7 +164,9 @@ class LedgerMachine(RuleBasedStateMachine):
 
 def run(machine: type[LedgerMachine], examples: int, steps: int) -> None:
     slow = [HealthCheck.too_slow, HealthCheck.filter_too_much]
-    limits = settings(max_examples=examples, stateful_step_count=steps, suppress_health_check=slow)
+    limits = settings(
+        max_examples=examples, stateful_step_count=steps, suppress_health_check=slow, report_multiple_bugs=False
+    )
     run_state_machine_as_test(machine, settings=limits)
 
 
