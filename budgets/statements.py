@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
@@ -65,20 +66,26 @@ class _Direct:
 
     def execute(self, statement: sa.Executable, parameters: Any = None, /) -> Rows:  # noqa: ANN401  # as in `Connection`
         if isinstance(parameters, Sequence):
-            text, _ = _compiled(statement, _shape(parameters[0]))
-            self._driver.executemany(text, parameters)
+            self._driver.executemany(_compiled(statement, tuple(parameters[0])).text, parameters)
             return _Fetched()
         given = parameters or {}
-        text, constants = _compiled(statement, _shape(given))
-        cursor = self._driver.execute(text, {**constants, **_spread(given)})
+        ready = _compiled(statement, tuple(given))
+        if ready.lists:
+            ready = _compiled(statement, tuple(given), tuple(len(given[name]) for name in ready.lists))
+            given = _spread(given)
+        cursor = self._driver.execute(ready.text, {**ready.constants, **given} if ready.constants else given)
         if cursor.description is None:
             return _Fetched()
-        return _Fetched(map(_row_type(tuple(column[0] for column in cursor.description)), cursor))
+        return _Fetched(map(_row_type(tuple([column[0] for column in cursor.description])), cursor))
 
 
-def _shape(parameters: Mapping[str, object]) -> tuple[tuple[str, int | None], ...]:
-    """The names, and how many values are in a list: that is all of the parameters that the text depends on."""
-    return tuple((name, len(value) if isinstance(value, list) else None) for name, value in parameters.items())
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """The text, the values of its own, such as a LIMIT, and which of its parameters are lists."""
+
+    text: str
+    constants: Mapping[str, object]
+    lists: tuple[str, ...]
 
 
 def _spread(parameters: Mapping[str, object]) -> dict[str, object]:
@@ -93,12 +100,15 @@ def _spread(parameters: Mapping[str, object]) -> dict[str, object]:
 
 
 @lru_cache(maxsize=256)
-def _compiled(statement: Any, shape: tuple[tuple[str, int | None], ...]) -> tuple[str, Mapping[str, object]]:  # noqa: ANN401  # as in `Connection`
-    """Returns the text, and the values of its own, such as a LIMIT."""
-    given = {name: 0 if size is None else [0] * size for name, size in shape}
-    state = statement.compile(dialect=_NAMED, column_keys=list(given)).construct_expanded_state(given)
-    names = _spread(given)
-    return state.statement, {name: value for name, value in state.parameters.items() if name not in names}
+def _compiled(statement: Any, names: tuple[str, ...], sizes: tuple[int, ...] = ()) -> _Compiled:  # noqa: ANN401  # as in `Connection`
+    """Returns the statement for parameters of these names, whose lists are of these sizes."""
+    compiled = statement.compile(dialect=_NAMED, column_keys=list(names))
+    lists = tuple(name for name in names if name in compiled.binds and compiled.binds[name].expanding)
+    given: dict[str, object] = dict.fromkeys(names, 0)
+    given |= {name: [0] * size for name, size in zip(lists, sizes or (1,) * len(lists), strict=True)}
+    state = compiled.construct_expanded_state(given)
+    spread = _spread(given)
+    return _Compiled(state.statement, {k: v for k, v in state.parameters.items() if k not in spread}, lists)
 
 
 @lru_cache(maxsize=256)
