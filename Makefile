@@ -17,7 +17,7 @@ RESOLVE := $(UV) pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock'
 LOCK_OPTIONS ?=
 
-.PHONY: help install run test nightly check lint format bench bench-accuracy bench-peers refusals demo lock docker-lint clean
+.PHONY: help install run test faults nightly check lint format bench bench-accuracy bench-ledger bench-peers refusals demo lock docker-lint clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -36,8 +36,11 @@ $(STAMP): pyproject.toml requirements.lock
 run: install ## Serve the demo on http://localhost:8000 (KVITTO_PORT, KVITTO_HOST, KVITTO_DATA_DIR)
 	@exec $(BIN)/kvitto serve --demo
 
-test: install ## Run the tests (nightly ones excluded)
+test: install ## Run the tests (long ones excluded)
 	$(BIN)/python -m pytest -n $(WORKERS)
+
+faults: install ## Kill, cut and fill the ledger at every point (needs strace; `make test` has a sample)
+	$(BIN)/python -m pytest -n $(WORKERS) -m faults
 
 nightly: install ## Run the long tests
 	$(BIN)/python -m pytest -n $(WORKERS) -m nightly
@@ -62,6 +65,9 @@ bench: install ## Measure speed and error against plain DuckDB (SIZE=100m for th
 
 bench-accuracy: install ## Measure accuracy beside the best fixed bounds (SIZES="x1 x20", DRAWS=10, EPSILONS="0.5 1 3")
 	$(BIN)/python -m benchmarks.accuracy
+
+bench-ledger: install ## Measure charges a second, durable, on SQLite and PostgreSQL
+	$(BIN)/python -m benchmarks.ledger
 
 bench-peers: install ## Ask other systems the same, in environments of their own (DRAWS=3, QUESTIONS="Q1 Q6")
 	$(BIN)/python -m benchmarks.peers

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy import Connection
 
 from budgets.errors import ApprovalNeededError
 from budgets.ledger import canonical_json
 from budgets.proposals import APPROVED, FINAL, Decision
+from budgets.statements import Connection
 from budgets.tables import DECISIONS, ENTRIES, PROPOSALS
 
 APPROVALS_NEEDED: Final = 2

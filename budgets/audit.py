@@ -60,6 +60,7 @@ def verify(ledger: SqlLedger | Path, *, anchor: Path | None = None) -> Report:
         anchored = None if anchor is None else Anchor(anchor).read()
         with _view(ledger) as connection:
             check = _Check(connection)
+            check.file()
             check.chain(None if anchored is None else (anchored.seq, anchored.hash))
             check.tables()
     return Report(
@@ -137,6 +138,12 @@ class _Check:
         self.proposals: dict[str, _Proposal] = {}
         self.freezes: list[dict[str, Any]] = []
         self.metered = False  # whether an entry named meters: ledgers before that knew of lifetimes alone
+
+    def file(self) -> None:
+        """Checks that the indexes of an SQLite file hold what its tables hold: they decide which keys are free."""
+        if self.connection.dialect.name == "sqlite":
+            found = [row["integrity_check"] for row in self._rows(f"PRAGMA integrity_check({PROBLEMS_SHOWN})")]
+            self.problems += [f"The file contradicts itself: {each}." for each in found if each != "ok"]
 
     def chain(self, anchored: tuple[int, str] | None) -> None:
         """Checks every entry against the one before, the rules, and its postings."""

@@ -8,15 +8,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar, cast
 
-from sqlalchemy import Connection, Engine
+import sqlalchemy as sa
+from sqlalchemy import Engine
 
 from budgets.anchor import Anchor
 from budgets.database import WRITES, failing_closed
 from budgets.errors import BudgetError, LedgerUnavailableError
 from budgets.ledger import Account, Head
+from budgets.statements import direct
 from budgets.writer import Writer
 
 MOST_TOGETHER: Final = 64  # callers in one transaction
+_MARK: Final = sa.text("SAVEPOINT caller")
+_FORGET_MARK: Final = sa.text("RELEASE SAVEPOINT caller")
+_BACK_TO_MARK: Final = sa.text("ROLLBACK TO SAVEPOINT caller")
 
 T = TypeVar("T")
 
@@ -91,15 +96,23 @@ class Commits:
                     ticket.error = ticket.error or LedgerUnavailableError("The ledger cannot be written.")
                 ticket.done = True
 
-    def _together(self, connection: Connection, batch: Sequence[_Ticket[Any]]) -> Head:
-        writer = Writer.start(connection, self._stamp(), self._paths)
+    def _together(self, connection: sa.Connection, batch: Sequence[_Ticket[Any]]) -> Head:
+        shared = len(batch) > 1
+        writer = Writer.start(direct(connection), self._stamp(), self._paths)
         for ticket in batch:
-            head, point = writer.head, connection.begin_nested()
+            head = writer.head
             try:
                 with failing_closed():
+                    if shared:
+                        writer.connection.execute(_MARK)
                     ticket.value = ticket.work(writer)
-                point.commit()
+                    if shared:
+                        writer.connection.execute(_FORGET_MARK)
             except BudgetError as error:  # this caller's alone: the others' work stays
-                point.rollback()
                 writer.head, ticket.error = head, error
+                if not shared:
+                    connection.rollback()
+                    break
+                writer.connection.execute(_BACK_TO_MARK)
+                writer.connection.execute(_FORGET_MARK)
         return writer.head

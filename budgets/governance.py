@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, Row
+from sqlalchemy import Row
 
 from budgets.approvals import decisions_on, is_approved, reasoned_decisions, require_approved
 from budgets.commits import Commits
@@ -18,6 +18,7 @@ from budgets.ledger import Account, Balance, canonical_json
 from budgets.meters import LIFETIME, WINDOWS
 from budgets.privacy_loss import ZERO, PrivacyLoss
 from budgets.proposals import APPROVED, DECLINED, MADE, WAITING, WITHDRAWN, Decision, Proposal, cap_change
+from budgets.statements import Connection
 from budgets.tables import ACCOUNTS, DECISIONS, ENTRIES, FREEZES, PROPOSALS
 from budgets.writer import Writer, account_of, find_account
 

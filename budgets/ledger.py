@@ -39,6 +39,7 @@ STATES: Final[Mapping[str, tuple[str | None, int]]] = {
     "failed": ("begun", 2),
 }
 OPEN_STATES: Final = frozenset({"reserved", "begun"})
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +325,7 @@ def canonical_json(value: object) -> str:
     >>> canonical_json({"b": 1, "a": ["é", None]})
     '{"a":["\\u00e9",null],"b":1}'
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return _CANONICAL.encode(value)
 
 
 def entry_hash(seq: int, at: str, kind: str, actor: str, payload: str, prev_hash: str) -> str:

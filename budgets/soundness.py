@@ -14,9 +14,16 @@ from budgets.tables import ENTRIES, POSTINGS
 
 TAIL_ENTRIES: Final = 1000  # checked at every start; `audit.verify` checks all
 
+_WHOLE: Final = "PRAGMA integrity_check(1)"
+
 
 def require_sound_tail(connection: Connection) -> Head:
-    """Returns the head. Raises LedgerCorruptError if the last entries are not one chain, or their postings differ."""
+    """Returns the head. Raises LedgerCorruptError if the last entries are not one chain, or their postings differ.
+
+    In an SQLite file all rows have to be in all indexes too: a key that its index lacks could be charged a second time.
+    """
+    if connection.dialect.name == "sqlite" and connection.exec_driver_sql(_WHOLE).scalar_one() != "ok":
+        raise LedgerCorruptError("The ledger's file contradicts itself.")
     newest = sa.select(ENTRIES).order_by(ENTRIES.c.seq.desc()).limit(TAIL_ENTRIES + 1)
     tail = [Entry(*row) for row in connection.execute(newest)][::-1]
     before = Entry(0, "", "", "", "", "", GENESIS_HASH)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -31,7 +30,7 @@ from budgets.ledger import (
     require_outcome_of,
 )
 from budgets.soundness import require_entry, require_sound_tail
-from budgets.tables import LEASES, OUTCOMES, REQUESTS, REQUESTS_WITH_STATE
+from budgets.tables import LEASES, OUTCOMES, REQUESTS, REQUESTS_WITH_STATE, columns_of
 from budgets.writer import Writer, outcome_facts
 
 _LEASED: Final = REQUESTS_WITH_STATE.join(LEASES, LEASES.c.query_id == REQUESTS.c.query_id)
@@ -101,7 +100,7 @@ class SqlLedger(Governance):
 
         def take_up(writer: Writer) -> None:
             writer.take_up("reused", claim, {"outcome": outcome_facts(outcome)})
-            writer.insert(OUTCOMES, asdict(outcome))
+            writer.insert(OUTCOMES, columns_of(outcome))
 
         self._commits.run(take_up)
 

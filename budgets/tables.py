@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -39,19 +39,32 @@ TABLES: Final = (
     *(FREEZES, PROPOSALS, DECISIONS),
 )
 
+
+def columns_of(value: Any) -> dict[str, Any]:  # noqa: ANN401  # any of the frozen, slotted dataclasses
+    """Returns a value as a row: its fields by name, not copied; `asdict` takes ten times as long."""
+    return {name: getattr(value, name) for name in value.__slots__}
+
+
 _state = sa.select(TRANSITIONS.c.state).where(TRANSITIONS.c.query_id == REQUESTS.c.query_id)
 _latest_state = _state.order_by(TRANSITIONS.c.step.desc()).limit(1).scalar_subquery()
 REQUESTS_WITH_STATE: Final = sa.select(REQUESTS, _latest_state.label("state"))
 
 
 def _latest(posting: sa.FromClause, meter: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
-    """The condition that this is the last posting of a meter of the account."""
+    """The condition that this is the last posting of a meter of the account.
+
+    What it is compared with are expressions and not columns: SQLite would take one for the other, begin with the
+    postings, and go through all that the account ever had.
+    """
     other = POSTINGS.alias()
     last = sa.select(sa.func.max(other.c.seq)).where(other.c.account_id == METERS.c.account_id, other.c.meter == meter)
-    own = sa.and_(posting.c.account_id == METERS.c.account_id, posting.c.meter == meter)
+    own = sa.and_(
+        posting.c.account_id == METERS.c.account_id.concat(_NOTHING), posting.c.meter == meter.concat(_NOTHING)
+    )
     return sa.and_(own, posting.c.seq == last.scalar_subquery())
 
 
+_NOTHING: Final[sa.ColumnElement[str]] = sa.literal_column("''")
 _used, _limit = POSTINGS.alias("used"), POSTINGS.alias("limiting")
 # A meter's cap is that of the meter that is called like its kind, whose last posting says what is in force.
 BALANCES: Final = (

@@ -8,12 +8,12 @@ Whoever opens the transaction (`commits.py`) is the only writer until it ends.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, Self
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, Row
+from sqlalchemy import Row
 
 from budgets.errors import (
     BudgetExhaustedError,
@@ -42,6 +42,7 @@ from budgets.ledger import (
 )
 from budgets.meters import WINDOWS, kind_of, window_at
 from budgets.privacy_loss import ZERO, PrivacyLoss
+from budgets.statements import Connection
 from budgets.tables import (
     ACCOUNTS,
     AMOUNTS,
@@ -58,6 +59,7 @@ from budgets.tables import (
     REQUESTS_WITH_STATE,
     TRANSITIONS,
     UNITS,
+    columns_of,
 )
 
 EVERYTHING: Final = "*"  # the scope of a freeze of all datasets
@@ -95,7 +97,7 @@ class _Charge:
 
     @property
     def facts(self) -> dict[str, object]:
-        return {"account_id": self.before.account.id, "meter": self.before.meter, **asdict(self.loss)}
+        return {"account_id": self.before.account.id, "meter": self.before.meter, **columns_of(self.loss)}
 
 
 @dataclass(slots=True)
@@ -123,13 +125,13 @@ class Writer:
         """Adds an entry that states the balances it leaves behind, and posts them."""
         postings = [
             {"account_id": balance.account.id, "meter": balance.meter}
-            | {f"{amount}_{unit}": n for amount in AMOUNTS for unit, n in asdict(getattr(balance, amount)).items()}
+            | {f"{amount}_{unit}": n for amount in AMOUNTS for unit, n in columns_of(getattr(balance, amount)).items()}
             for balance in balances
         ]
         payload = canonical_json({**facts, "postings": postings})
         seq, prev_hash = self.head.seq + 1, self.head.hash
         self.head = Head(seq, entry_hash(seq, self.at, kind, actor, payload, prev_hash))
-        self.insert(ENTRIES, asdict(Entry(seq, self.at, kind, actor, payload, prev_hash, self.head.hash)))
+        self.insert(ENTRIES, columns_of(Entry(seq, self.at, kind, actor, payload, prev_hash, self.head.hash)))
         self.insert(POSTINGS, *({"seq": seq, **posting} for posting in postings))
 
     def take_up(self, state: str, claim: Claim, facts: Mapping[str, object]) -> None:
@@ -146,7 +148,7 @@ class Writer:
             "query_id": claim.query_id,
             "principal": claim.principal,
             "account_id": claim.account_id,
-            **asdict(claim.loss),
+            **columns_of(claim.loss),
             "key_digest": claim.key_digest,
             "attempt": 1 if earlier is None else earlier.attempt + 1,
             "request_digest": claim.request_digest,
@@ -186,9 +188,9 @@ class Writer:
         require_outcome_of(query_id, outcome, releases)
         facts = {"outcome": outcome_facts(outcome), "releases": [_release_facts(release) for release in releases]}
         self.move(state, query_id, facts, actor)
-        self.insert(OUTCOMES, asdict(outcome))
+        self.insert(OUTCOMES, columns_of(outcome))
         positions = enumerate(releases)
-        self.insert(RELEASES, *({**asdict(each), "position": n, "seq": self.head.seq} for n, each in positions))
+        self.insert(RELEASES, *({**columns_of(each), "position": n, "seq": self.head.seq} for n, each in positions))
 
     def meters(self, account_id: str, meters: Iterable[str]) -> dict[str, Balance]:
         """The balances of those of the meters that the account has."""
@@ -236,7 +238,7 @@ def outcome_facts(outcome: Outcome) -> dict[str, object]:
 
 
 def _release_facts(release: StoredRelease) -> dict[str, object]:
-    facts = asdict(release)
+    facts = columns_of(release)
     return {"table_sha256": sha256_hex(facts.pop("table")), **facts}
 
 

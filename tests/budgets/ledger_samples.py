@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from budgets.ledger import Account, Claim, Ledger, Outcome, StoredRelease
+from budgets.anchor import Anchor
+from budgets.ledger import Account, Claim, Head, Ledger, Outcome, StoredRelease
 from budgets.meters import LIFETIME
 from budgets.privacy_loss import PrivacyLoss
 from budgets.proposals import APPROVED, Proposal, cap_change
@@ -52,6 +53,13 @@ def open_ledger(directory: Path, clock: Clock | None = None) -> SqlLedger:
         if clock is None
         else SqlLedger(url_of(directory), anchor=anchor, clock=clock)
     )
+
+
+def anchored_in(directory: Path) -> Head:
+    """The entry that the anchor of the ledger in the directory has seen."""
+    anchored = Anchor(directory / "anchor.json").read()
+    assert anchored is not None
+    return anchored
 
 
 def claim_of(

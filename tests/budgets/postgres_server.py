@@ -25,7 +25,7 @@ _WITHOUT_ROOT: Final = "nobody"  # PostgreSQL refuses to run as root
 _PATIENCE_SECONDS: Final = 60.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PostgresServer:
     """A running server; each database that it makes is empty."""
 
@@ -40,6 +40,21 @@ class PostgresServer:
         name = f"ledger_{uuid4().hex}"
         self.execute(f"CREATE DATABASE {name}")
         return self.url(name)
+
+    def crash(self) -> None:
+        """Ends all its processes as a power cut would, without a word."""
+        family = [self.process.pid, *_children(self.process.pid)]
+        for pid in family:
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait(_PATIENCE_SECONDS)
+        while any(map(_runs, family)):
+            time.sleep(0.01)
+
+    def start_again(self) -> None:
+        """Starts it on the data that it left."""
+        user = _WITHOUT_ROOT if os.geteuid() == 0 else None
+        self.process = subprocess.Popen(self.process.args, user=user, stderr=subprocess.DEVNULL, cwd=self.directory)
+        _await(self)
 
     def execute(self, statement: str, database: str = "postgres") -> None:
         engine = sa.create_engine(self.url(database), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
@@ -78,13 +93,13 @@ def postgres_server(*settings: str) -> Iterator[PostgresServer]:
     process = subprocess.Popen(
         [binaries / "postgres", "-D", data, *given], user=user, stderr=subprocess.DEVNULL, cwd=directory
     )
+    server = PostgresServer(directory, process)
     try:
-        server = PostgresServer(directory, process)
         _await(server)
         yield server
     finally:
-        process.send_signal(signal.SIGINT)  # ends sessions, keeps what is committed
-        process.wait(_PATIENCE_SECONDS)
+        server.process.send_signal(signal.SIGQUIT)  # at once: nobody will read what is left
+        server.process.wait(_PATIENCE_SECONDS)
         shutil.rmtree(directory)
 
 
@@ -99,6 +114,19 @@ def _await(server: PostgresServer) -> None:
             time.sleep(0.05)
         else:
             return
+
+
+def _children(parent: int) -> list[int]:
+    """The processes that a process started."""
+    return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+
+def _runs(pid: int) -> bool:
+    """Says whether a process is there and more than a name that its parent has not read yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def _binaries() -> Path:

@@ -38,17 +38,86 @@ def test_an_anchor_that_makes_no_sense_is_refused(tmp_path: Path, text: str) -> 
         Anchor(tmp_path / "anchor.json").read()
 
 
-def test_a_crash_while_it_is_written_leaves_the_old_anchor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def fail(*_: object) -> None:
+    raise OSError("power cut")
+
+
+@pytest.mark.parametrize("moves", [1, 2])
+@pytest.mark.parametrize("call", ["pwrite", "fdatasync"])
+def test_a_disk_that_refuses_leaves_the_entry_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, moves: int
+) -> None:
     anchor = Anchor(tmp_path / "anchor.json")
-    anchor.advance(Head(1, "one"))
-
-    def fail(_: int) -> None:
-        raise OSError("power cut")
-
-    monkeypatch.setattr(os, "fsync", fail)
+    for seq in range(1, moves + 1):
+        anchor.advance(Head(seq, f"hash {seq}"))
+    monkeypatch.setattr(os, call, fail)
     with pytest.raises(OSError, match="power cut"):
-        anchor.advance(Head(2, "two"))
+        anchor.advance(Head(moves + 1, "next"))
     monkeypatch.undo()
-    assert anchor.read() == Head(1, "one")
+    assert anchor.read() == Head(moves, f"hash {moves}")
+    anchor.advance(Head(moves + 1, "next"))
+    assert anchor.read() == Head(moves + 1, "next")
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_disk_that_refuses_the_first_write_leaves_no_anchor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    anchor = Anchor(tmp_path / "anchor.json")
+    monkeypatch.setattr(*((os, call, fail) if call == "fsync" else (Path, call, fail)))
+    with pytest.raises(OSError, match="power cut"):
+        anchor.advance(Head(1, "one"))
+    monkeypatch.undo()
+    assert anchor.read() is None
+
+
+def test_who_finds_the_entry_there_already_waits_for_the_disk_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anchor = Anchor(tmp_path / "anchor.json")
     anchor.advance(Head(2, "two"))
+    monkeypatch.setattr(os, "fdatasync", fail)
+    with pytest.raises(OSError, match="power cut"):
+        anchor.advance(Head(1, "one"))
     assert anchor.read() == Head(2, "two")
+
+
+@pytest.mark.parametrize("moves", [2, 3])
+def test_a_place_that_was_torn_while_it_was_written_gives_way_to_the_one_before(tmp_path: Path, moves: int) -> None:
+    anchor = Anchor(tmp_path / "anchor.json")
+    whole = []
+    for seq in range(1, moves + 1):
+        anchor.advance(Head(seq, f"hash {seq}"))
+        whole.append(anchor.path.read_bytes())
+    changed = [at for at in range(len(whole[-1])) if whole[-1][at] != whole[-2][at]]
+    assert changed
+    assert len({at // 4096 for at in changed}) == 1
+    for cut in changed:
+        anchor.path.write_bytes(whole[-1][:cut] + whole[-2][cut:])
+        assert anchor.read() == Head(moves - 1, f"hash {moves - 1}")
+
+
+@pytest.mark.parametrize("at", [2, 90, 4000, 4095])
+def test_any_changed_byte_makes_a_place_worthless(tmp_path: Path, at: int) -> None:
+    anchor = Anchor(tmp_path / "anchor.json")
+    for seq in (1, 2):
+        anchor.advance(Head(seq, f"hash {seq}"))
+    content = bytearray(anchor.path.read_bytes())
+    content[at + 4096] ^= 1
+    anchor.path.write_bytes(content)
+    assert anchor.read() == Head(1, "hash 1")
+    content[at] ^= 1
+    anchor.path.write_bytes(content)
+    for use in (anchor.read, lambda: anchor.advance(Head(9, "nine"))):
+        with pytest.raises(LedgerCorruptError):
+            use()
+
+
+@pytest.mark.parametrize("seq", [1, 2, 3])
+def test_an_anchor_of_the_version_before_is_read_and_moves_on(tmp_path: Path, seq: int) -> None:
+    anchor = Anchor(tmp_path / "anchor.json")
+    anchor.path.write_text('{"hash":"two","seq":2}')
+    assert anchor.read() == Head(2, "two")
+    anchor.advance(Head(seq, "new"))
+    assert anchor.read() == (Head(3, "new") if seq == 3 else Head(2, "two"))
+    assert b'"check"' in anchor.path.read_bytes()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from tests.budgets.ledger_samples import (
     DATASET,
     LEASE_SECONDS,
     Clock,
+    anchored_in,
     answer,
     claim_of,
     open_accounts,
@@ -57,12 +57,12 @@ def test_a_kill_loses_no_charge_and_no_answer(tmp_path: Path, step: str, moment:
         timeout=60,
     )
     assert child.returncode == -signal.SIGKILL, child.stderr.decode()
-    anchored = json.loads((tmp_path / "anchor.json").read_text())
+    anchored = anchored_in(tmp_path)
 
     clock = Clock(datetime.now(UTC))
     clock.forward(2 * LEASE_SECONDS)
     again = open_ledger(tmp_path, clock)
-    assert again.head().seq >= anchored["seq"]
+    assert again.head().seq >= anchored.seq
     state, recovery = expected_state(step, moment)
     assert again.recover() == recovery
     record = again.query("q_killed")

@@ -1,21 +1,26 @@
-"""Any sequence of calls and restarts gives what a model of twenty lines says."""
+"""Any sequence of calls, jumps of the clock and restarts gives what the model says, in SQLite and in PostgreSQL."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from hypothesis import settings
+import pytest
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from budgets import audit
-from budgets.errors import ApprovalNeededError, BudgetExhaustedError, InvalidTransitionError, RequestInProgressError
-from budgets.ledger import Account, Recovery
+from budgets.ledger import Account
+from budgets.meters import BLOCK
 from budgets.privacy_loss import PrivacyLoss
+from budgets.proposals import APPROVED, Proposal, cap_change, unfreezing
+from budgets.sql_ledger import SqlLedger
+from tests.budgets.ledger_model import LedgerModel, after_all, result_of, view, view_of
 from tests.budgets.ledger_samples import (
     ADA,
     BEN,
@@ -24,45 +29,45 @@ from tests.budgets.ledger_samples import (
     LEASE_SECONDS,
     OFFICER,
     PERSON_CAP,
+    SECOND_OFFICER,
     Clock,
     claim_of,
-    open_accounts,
-    open_ledger,
     outcome_of,
-    raise_cap,
+    url_of,
 )
+from tests.budgets.postgres_server import PostgresServer
 
-PATHS = {ADA.id: (ADA.id, DATASET.id), BEN.id: (BEN.id, DATASET.id)}
+DAY = 24 * 3600
+names = st.integers(0, 12).map(str)
 amounts = st.integers(0, 250)
-keys = st.integers(1, 8).map(str)
+caps = st.builds(PrivacyLoss, st.integers(0, 1500), st.integers(0, 1500))
+everyone = st.sampled_from([DATASET, ADA, BEN])
 people = st.sampled_from([ADA, BEN])
-
-
-@dataclass
-class ModelQuery:
-    """What the model knows of one query."""
-
-    state: str
-    loss: PrivacyLoss
-    account: str
-    key: str
-    ends: float = 0
+officers = st.sampled_from([OFFICER, SECOND_OFFICER, "ada"])
+proposal_ids = st.integers(0, 5).map("p_{}".format)
 
 
 class LedgerMachine(RuleBasedStateMachine):
-    """The model: caps, and a list of queries with their state, loss, account, key and end of lease."""
-
-    queries = Bundle("queries")
+    """Makes each call of the ledger and of the model, and compares how they end and what can be seen then."""
 
     def __init__(self) -> None:
         super().__init__()
         self.directory = Path(tempfile.mkdtemp())
         self.clock = Clock()
-        self.ledger = open_ledger(self.directory, self.clock)
-        open_accounts(self.ledger)
-        self.caps = {DATASET.id: DATASET_CAP, ADA.id: PERSON_CAP, BEN.id: PERSON_CAP}
-        self.model: dict[str, ModelQuery] = {}
-        self.spent_before = {account: PrivacyLoss(0) for account in self.caps}
+        self.url = self.new_url()
+        self.ledger = self.opened()
+        self.model = LedgerModel(self.clock)
+        limits = {BLOCK: PrivacyLoss(400, 400)}
+        for account, cap in ((DATASET, DATASET_CAP), (ADA, PERSON_CAP), (BEN, PERSON_CAP)):
+            for target in (self.ledger, self.model):
+                target.open_account(account, cap, OFFICER, "the policy says so", limits)
+        self.spent: dict[str, PrivacyLoss] = {}
+
+    def new_url(self) -> str:
+        return url_of(self.directory)
+
+    def opened(self) -> SqlLedger:
+        return SqlLedger(self.url, anchor=self.directory / "anchor.json", clock=self.clock)
 
     def teardown(self) -> None:
         report = audit.verify(self.ledger, anchor=self.directory / "anchor.json")
@@ -70,128 +75,129 @@ class LedgerMachine(RuleBasedStateMachine):
         shutil.rmtree(self.directory)
         assert report.problems == ()
 
-    def total(self, account_id: str, *states: str) -> PrivacyLoss:
-        total = PrivacyLoss(0)
-        for query in self.model.values():
-            if query.state in states and account_id in PATHS[query.account]:
-                total += query.loss
-        return total
+    def both(self, call: Callable[[Any], object]) -> None:
+        result = result_of(lambda: call(self.ledger))
+        possible = after_all([self.model], call, result)
+        assert possible, f"the ledger says {result}, the model does not"
+        self.model = possible[0]
+        self.model.clock = self.clock  # the model may be a copy
 
-    def used(self, account_id: str) -> PrivacyLoss:
-        return self.total(account_id, "reserved", "begun", "settled", "failed")
+    @rule(account=people, rho=amounts, delta=amounts, name=names, key=names, digest=st.sampled_from("ddde"))
+    def reserve(self, account: Account, rho: int, delta: int, name: str, key: str, digest: str) -> None:
+        claim = replace(claim_of(name, rho, delta, account, key), request_digest=digest * 64)
+        self.both(lambda target: target.reserve(claim))
 
-    def key_is_taken(self, account: Account, key: str) -> bool:
-        return any(
-            (query.account, query.key) == (account.id, key) and query.state != "voided" for query in self.model.values()
-        )
+    @rule(account=people, name=names, rho=amounts, block=st.sampled_from(["block:2026-10", "static"]))
+    def reserve_in_a_block(self, account: Account, name: str, rho: int, block: str) -> None:
+        claim = replace(claim_of(name, rho, 0, account), meters={block: PrivacyLoss(rho)})
+        self.both(lambda target: target.reserve(claim))
 
-    @initialize(target=queries)
-    def no_query(self) -> str:
-        return "none"
+    @rule(account=people, name=names, key=names)
+    def reuse(self, account: Account, name: str, key: str) -> None:
+        self.both(lambda target: target.record_reuse(claim_of(name, 0, 0, account, key), outcome_of(name)))
 
-    @rule(target=queries, account=people, rho=amounts, delta=amounts, key=keys)
-    def reserve(self, account: Account, rho: int, delta: int, key: str) -> str:
-        name = str(len(self.model))
-        claim = claim_of(name, rho, delta, account, key)
-        admitted = all((self.used(each) + claim.loss).fits_within(self.caps[each]) for each in PATHS[account.id])
-        try:
-            self.ledger.reserve(claim)
-        except RequestInProgressError:
-            assert self.key_is_taken(account, key)
-            return "none"
-        except BudgetExhaustedError:
-            assert not self.key_is_taken(account, key)
-            assert not admitted
-            return "none"
-        assert admitted
-        assert not self.key_is_taken(account, key)
-        ends = self.clock.now.timestamp() + LEASE_SECONDS
-        self.model[name] = ModelQuery("reserved", claim.loss, account.id, key, ends)
-        return name
-
-    @rule(target=queries, account=people, key=keys)
-    def reuse(self, account: Account, key: str) -> str:
-        name = str(len(self.model))
-        try:
-            self.ledger.record_reuse(claim_of(name, 0, 0, account, key), outcome_of(name))
-        except RequestInProgressError:
-            assert self.key_is_taken(account, key)
-            return "none"
-        assert not self.key_is_taken(account, key)
-        self.model[name] = ModelQuery("reused", PrivacyLoss(0), account.id, key)
-        return name
-
-    @rule(name=queries)
+    @rule(name=names)
     def begin(self, name: str) -> None:
-        self.move(name, "reserved", "begun", lambda: self.ledger.begin(f"q_{name}"))
+        self.both(lambda target: target.begin(f"q_{name}"))
 
-    @rule(name=queries)
+    @rule(name=names)
     def void(self, name: str) -> None:
-        self.move(name, "reserved", "voided", lambda: self.ledger.void(f"q_{name}", "why"))
+        self.both(lambda target: target.void(f"q_{name}", "why"))
 
-    @rule(name=queries)
+    @rule(name=names)
     def settle(self, name: str) -> None:
-        self.move(name, "begun", "settled", lambda: self.ledger.settle(f"q_{name}", outcome_of(name), ()))
+        self.both(lambda target: target.settle(f"q_{name}", outcome_of(name), ()))
 
-    @rule(name=queries)
+    @rule(name=names)
     def fail(self, name: str) -> None:
-        self.move(name, "begun", "failed", lambda: self.ledger.fail(f"q_{name}", outcome_of(name)))
+        self.both(lambda target: target.fail(f"q_{name}", outcome_of(name)))
 
-    def move(self, name: str, needed: str, state: str, call: Callable[[], None]) -> None:
-        present = self.model[name].state if name in self.model else None
-        try:
-            call()
-        except InvalidTransitionError:
-            assert present != needed
-        else:
-            assert present == needed
-            self.model[name].state = state
+    @rule(account=people, name=names, rho=amounts)
+    def answer(self, account: Account, name: str, rho: int) -> None:
+        self.both(lambda target: target.reserve(claim_of(name, rho, 0, account)))
+        self.both(lambda target: target.begin(f"q_{name}"))
+        self.both(lambda target: target.settle(f"q_{name}", outcome_of(name), ()))
 
-    @rule(account=st.sampled_from([DATASET, ADA, BEN]), rho=st.integers(0, 1500), delta=st.integers(0, 1500))
-    def set_cap(self, account: Account, rho: int, delta: int) -> None:
-        cap = PrivacyLoss(rho, delta)
-        try:
-            self.ledger.set_cap(account.id, cap, OFFICER, "changed")
-        except ApprovalNeededError:
-            assert not cap.fits_within(self.caps[account.id])
-            raise_cap(self.ledger, account, cap)
-        else:
-            assert cap.fits_within(self.caps[account.id])
-        self.caps[account.id] = cap
+    @rule(account=people, key=names)
+    def replay(self, account: Account, key: str) -> None:
+        self.both(lambda target: target.replay(account.owner, key, "d" * 64))
 
-    @rule(seconds=st.sampled_from([1, LEASE_SECONDS // 2, LEASE_SECONDS, -LEASE_SECONDS]))
+    @rule(account=everyone, cap=caps, meter=st.sampled_from(["lifetime", "day", "month", "block", "static"]))
+    def set_cap(self, account: Account, cap: PrivacyLoss, meter: str) -> None:
+        self.both(lambda target: target.set_cap(account.id, cap, OFFICER, "changed", meter=meter))
+
+    @rule(proposal_id=proposal_ids, account=everyone, cap=caps, who=officers, thaw=st.booleans())
+    def propose(self, proposal_id: str, account: Account, cap: PrivacyLoss, who: str, thaw: bool) -> None:  # noqa: FBT001
+        change = unfreezing("shop") if thaw else cap_change(account.id, "lifetime", cap)
+        decisions = () if who == "ada" else ((APPROVED, who),)
+        if proposal_id not in self.model.changes:
+            self.both(lambda target: target.propose(Proposal(proposal_id, "shop", change, who, "", "", decisions)))
+
+    @rule(proposal_id=proposal_ids, who=officers, decision=st.sampled_from([*[APPROVED] * 3, "declined", "withdrawn"]))
+    def decide(self, proposal_id: str, who: str, decision: str) -> None:
+        self.both(lambda target: target.decide(proposal_id, decision, who, "why"))
+
+    @rule(scope=st.sampled_from(["shop", "shop", "other"]))
+    def freeze(self, scope: str) -> None:
+        self.both(lambda target: target.freeze(scope, OFFICER, "why"))
+
+    @rule(seconds=st.sampled_from([1, LEASE_SECONDS // 2, LEASE_SECONDS, -LEASE_SECONDS, DAY, -DAY, 9 * DAY]))
     def wait(self, seconds: int) -> None:
         self.clock.forward(seconds)
 
     @rule()
     def recover(self) -> None:
-        counts = {"voided": 0, "failed": 0}
-        for query in self.model.values():
-            if query.state in ("reserved", "begun") and query.ends <= self.clock.now.timestamp():
-                query.state = "voided" if query.state == "reserved" else "failed"
-                counts[query.state] += 1
-        assert self.ledger.recover() == Recovery(**counts)
+        self.both(lambda target: target.recover())
 
-    @precondition(lambda self: bool(self.model))
     @rule()
     def restart(self) -> None:
         self.ledger.close()
-        self.ledger = open_ledger(self.directory, self.clock)
+        self.ledger = self.opened()
 
     @invariant()
     def the_ledger_says_what_the_model_says(self) -> None:
+        assert view_of(self.ledger) == view(self.model)
         for balance in self.ledger.accounts():
-            account_id = balance.account.id
-            assert balance.cap == self.caps[account_id]
-            assert balance.reserved == self.total(account_id, "reserved")
-            assert balance.spent == self.total(account_id, "begun", "settled", "failed")
-            assert self.spent_before[account_id].fits_within(balance.spent)
-            self.spent_before[account_id] = balance.spent
-        history = self.ledger.queries(principal=None, dataset=None, before=None, limit=1000)
-        assert [(each.query_id, each.state) for each in reversed(history)] == [
-            (f"q_{name}", query.state) for name, query in self.model.items()
-        ]
+            assert self.spent.get(balance.account.id, PrivacyLoss(0)).fits_within(balance.spent)
+            self.spent[balance.account.id] = balance.spent
 
 
-TestLedgerMachine = LedgerMachine.TestCase
-TestLedgerMachine.settings = settings(max_examples=15, stateful_step_count=40)
+def run(machine: type[LedgerMachine], examples: int, steps: int, phases: tuple[Phase, ...] = tuple(Phase)) -> None:
+    slow = [HealthCheck.too_slow, HealthCheck.filter_too_much]
+    limits = settings(
+        max_examples=examples, stateful_step_count=steps, suppress_health_check=slow, report_multiple_bugs=False
+    )
+    run_state_machine_as_test(machine, settings=limits)
+
+
+SHORT_AND_LONG = [pytest.param(8, 30, id="short"), pytest.param(200, 60, id="long", marks=pytest.mark.faults)]
+
+
+@pytest.mark.parametrize(("examples", "steps"), SHORT_AND_LONG)
+def test_any_sequence_of_calls_in_sqlite_gives_what_the_model_says(examples: int, steps: int) -> None:
+    run(LedgerMachine, examples, steps)
+
+
+@pytest.mark.parametrize(("examples", "steps"), SHORT_AND_LONG)
+def test_any_sequence_of_calls_in_postgresql_gives_what_the_model_says(
+    postgres: PostgresServer, examples: int, steps: int
+) -> None:
+    class PostgresMachine(LedgerMachine):
+        def new_url(self) -> str:
+            return postgres.new_database()
+
+    run(PostgresMachine, max(1, examples // 4), steps)
+
+
+@pytest.mark.parametrize("method", ["_take_up", "_total", "_earlier", "_open"])
+def test_a_model_with_other_rules_is_told_from_the_ledger(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    """The control: a comparison that finds nothing wrong with a wrong model would find nothing wrong with a ledger."""
+    wrong: dict[str, Callable[..., object]] = {
+        "_take_up": lambda model, claim: {(claim.account_id, "lifetime"): claim.loss},
+        "_total": lambda *_: PrivacyLoss(0),
+        "_earlier": lambda *_: None,
+        "_open": lambda _: [],
+    }
+    monkeypatch.setattr(LedgerModel, method, wrong[method])
+    with pytest.raises(AssertionError):
+        run(LedgerMachine, 100, 30, (Phase.generate,))
