@@ -20,7 +20,7 @@ def _answer(sql: str) -> list[tuple[object, ...]]:
     with duckdb.connect() as connection:
         connection.execute(RELEASED)
         connection.execute("ALTER TABLE released_0 ADD COLUMN s1 DOUBLE DEFAULT 1.0")
-        for column in ("l0", "h0", "l1", "h1", "d0", "d1"):
+        for column in ("l0", "h0", "l1", "h1", "d0", "d1", "r0_1"):
             connection.execute(f"ALTER TABLE released_0 ADD COLUMN {column} DOUBLE DEFAULT 0")
         return connection.execute(planned(sql).sql).fetchall()
 
