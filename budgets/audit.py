@@ -273,7 +273,8 @@ class _Check:
         change = {"kind": "cap", "account_id": account_id, "meter": kind, "cap": after}
         if before is None and kind not in _WINDOWS:
             self._found(seq, "limits a meter that the account has not")
-        if self.metered and before is not None and any(after[unit] > before[unit] for unit in _UNITS):
+        more = self.metered and before is not None and any(after[unit] > before[unit] for unit in _UNITS)
+        if more or self._approves(payload.get("proposal_id"), change):
             self._require_approval(seq, payload.get("proposal_id"), change, row["actor"])
         caps[kind] = after
         self._require(seq, payload, [(account_id, kind)])
@@ -413,10 +414,15 @@ class _Check:
     def _require_approval(self, seq: int, proposal_id: str | None, change: dict[str, Any], actor: str) -> None:
         """Checks that two people approved of the change, and notes that it was made."""
         found = self.proposals.get(proposal_id or "")
-        if found is None or found.row["change"] != _canonical(change) or not found.is_approved:
+        if not self._approves(proposal_id, change):
             self._found(seq, "allows more than before, but no two people approved of that")
         if found is not None:
             found.decisions.append((seq, "made", actor))
+
+    def _approves(self, proposal_id: str | None, change: dict[str, Any]) -> bool:
+        """Whether two people approved of exactly this change, which is not made yet."""
+        found = self.proposals.get(proposal_id or "")
+        return found is not None and found.row["change"] == _canonical(change) and found.is_approved
 
     def _is_frozen(self, dataset: str) -> bool:
         return any({each["scope"]: each["frozen"] for each in self.freezes if each["scope"] in (dataset, "*")}.values())

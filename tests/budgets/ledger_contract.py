@@ -283,6 +283,12 @@ class LedgerContract:
         with pytest.raises(ApprovalNeededError):
             ledger.set_cap(BEN.id, PrivacyLoss(900, 900), OFFICER, "", proposal_id="p")
 
+    def test_a_change_that_is_no_more_than_before_by_the_time_of_its_approval_is_made_too(self, ledger: Ledger) -> None:
+        less = cap_change(ADA.id, "lifetime", PrivacyLoss(700, 700))
+        ledger.propose(Proposal("p", "shop", less, OFFICER, "careful", decisions=((APPROVED, OFFICER),)))
+        assert ledger.decide("p", APPROVED, SECOND_OFFICER, "agreed").state == "made"
+        assert ledger.balance(ADA.id).cap == PrivacyLoss(700, 700)
+
     def test_an_approval_is_for_one_change_once(self, ledger: Ledger) -> None:
         raise_cap(ledger, ADA, PrivacyLoss(900, 900))
         ledger.set_cap(ADA.id, PrivacyLoss(1), OFFICER, "stop")
