@@ -70,6 +70,7 @@ def test_rows_are_chosen_and_ordered_by_the_ends_of_intervals(retailer: Retailer
     rest = "HAVING DP_INTERVAL_LOW(x) > 0 ORDER BY DP_INTERVAL_HIGH(x)"
     plan = retailer.plan(Statement("", f"SELECT pieces, COUNT(*) AS x {_BY_PIECES} {rest}"))
     rows = answer_rows(plan.columns, retailer.released(plan))
-    ends = [(float(str(row["x_lower"])), float(str(row["x_upper"]))) for row in rows]
+    # an end is unknown where all may be noise: 40 households say little of counts that each may move by 10,000
+    ends = [(float(str(row["x_lower"])), float(str(row["x_upper"] or "inf"))) for row in rows]
     assert all(low > 0 for low, _ in ends)
     assert ends == sorted(ends, key=lambda end: end[1])
