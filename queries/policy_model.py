@@ -81,11 +81,13 @@ Windows = Annotated[dict[WindowKind, Limit], Field(default_factory=dict)]
 class Budget(Model):
     """What may be lost over the dataset's whole life, and within each of its windows.
 
-    With blocks `epsilon` is that of each block, and `lifetime_epsilon` limits what an account loses that is in all.
+    With blocks `epsilon` and `delta` are those of each block, and `lifetime_epsilon` with `lifetime_delta` limits what
+    an account loses that is in all.
     """
 
     epsilon: Exact = Field(gt=0, le=100)
     lifetime_epsilon: Exact | None = Field(default=None, gt=0, le=10_000)
+    lifetime_delta: Exact | None = Field(default=None, gt=0, le=Fraction(1, 1000))
     delta: Exact = Field(gt=0, le=Fraction(1, 1000))
     delta_for_thresholds: Exact = Field(ge=0)
     windows: Windows

@@ -272,11 +272,7 @@ def _retention(policy: Policy) -> Iterator[Problem]:
 
 def _blocks(policy: Policy) -> Iterator[Problem]:
     """A row's block is the month of its day: one that is there, and lies in a range that everybody knows."""
-    if policy.blocks is None and policy.budget.lifetime_epsilon is not None:
-        yield (
-            ("budget", "lifetime_epsilon"),
-            "is for datasets with blocks: without them epsilon is the lifetime's",
-        )
+    yield from _lifetime(policy)
     for table_name, name in ({} if policy.blocks is None else policy.blocks.columns).items():
         path: Path = ("blocks", "columns", table_name)
         table = policy.tables.get(table_name)
@@ -291,6 +287,19 @@ def _blocks(policy: Policy) -> Iterator[Problem]:
         yield ("blocks",), f"the declared ranges span {calendar.count} months: at least 2 and at most {MONTHS_LIMIT:,}"
     if calendar is not None and policy.max_units * calendar.count >= 2**31:
         yield ("blocks",), "max_units times the number of months must be below 2^31; lower one of them"
+
+
+def _lifetime(policy: Policy) -> Iterator[Problem]:
+    """A limit of the lifetime beside that of blocks is a whole one, and no smaller than that of one block."""
+    budget, path = policy.budget, ("budget", "lifetime_epsilon")
+    if budget.lifetime_epsilon is None and budget.lifetime_delta is None:
+        return
+    if policy.blocks is None:
+        yield path, "is for datasets with blocks: without them epsilon and delta are the lifetime's"
+    elif budget.lifetime_epsilon is None or budget.lifetime_delta is None:
+        yield path, "and lifetime_delta limit the lifetime together: state both, or neither"
+    elif budget.lifetime_epsilon < budget.epsilon or budget.lifetime_delta < budget.delta:
+        yield path, "and lifetime_delta must not be below epsilon and delta: these are one month's"
 
 
 def _day(table: str, name: str, column: Column | None) -> Iterator[str]:

@@ -14,7 +14,7 @@ from typing import Final
 from budgets.errors import UnknownAccountError
 from budgets.ledger import UNLIMITED, Account, Ledger
 from budgets.meters import BLOCK, LIFETIME, STATIC, WINDOWS, kind_of
-from budgets.privacy_loss import LARGEST, PrivacyLoss, epsilon_of_rho, rho_of_epsilon
+from budgets.privacy_loss import PrivacyLoss, epsilon_of_rho, rho_of_epsilon
 from queries.policy import Budget, PersonBudget, Policy, SharedBudget
 
 NANO: Final = 10**9
@@ -128,6 +128,7 @@ def _of_life(policy: Policy, part: Budget | SharedBudget | PersonBudget, cap: Pr
     """
     if policy.blocks is None:
         return {LIFETIME: cap}
-    whole = part.lifetime_epsilon if isinstance(part, Budget) else None
-    lifetime = UNLIMITED if whole is None else PrivacyLoss(cap_of(policy, whole, Fraction(0)).rho_nano, LARGEST)
+    lifetime = UNLIMITED
+    if isinstance(part, Budget) and part.lifetime_epsilon is not None and part.lifetime_delta is not None:
+        lifetime = cap_of(policy, part.lifetime_epsilon, part.lifetime_delta - part.conversion_delta)
     return {LIFETIME: lifetime, BLOCK: cap, STATIC: cap}

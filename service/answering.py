@@ -53,6 +53,7 @@ from service.accounts import epsilon_text, paying_account_id, plain
 from service.arrow import from_stream, to_stream
 from service.catalogue import Catalogue
 from service.engines import Engines
+from service.guarantees import guarantee_document
 from service.notices import answered_notices, knowledge_of, quoted_notices
 from service.problems import MEDIA_TYPE, PROBLEM_TYPES, Problem
 from service.quotes import Offer, Quote, quote_of
@@ -73,10 +74,6 @@ REFUSALS = (  # raised before anything is begun
     FrozenError,
     UnknownAccountError,
     TooManyFailuresError,
-)
-_METERS = (
-    "epsilon and delta hold for one {unit} with all its rows of all months. What one {unit} loses by its rows of one "
-    "month alone is counted by the meter block:YYYY-MM, and by its rows without a day by static."
 )
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _log = structlog.stdlib.get_logger("kvitto")
@@ -290,17 +287,19 @@ class Answering:
     ) -> Outcome:
         outputs, bands = question.plan.columns, question.snapshot.policy.reliability.bands
         released = {name: from_stream(stream) for name, stream in streams.items()}
+        guarantee = guarantee_document(self._ledger.meters(question.snapshot.dataset), question.snapshot.policy)
         body = {
             "id": question.id,
             "status": "done",
             "cost": self._cost(question),
-            "guarantee": self._guarantee(question.snapshot),
+            "guarantee": guarantee,
             "columns": answer_columns(outputs, table, biased),
             "rows": answer_rows(outputs, table, bands),
             "notices": _notices(question, released),
         }
         answer = json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
-        signed = self._receipts.attach(answer, self._receipt(question, released, streams))
+        receipt = {**self._receipt(question, released, streams), "guarantee": guarantee, "software": _SOFTWARE}
+        signed = self._receipts.attach(answer, receipt)
         return Outcome(question.id, 201, signed, "application/json")
 
     def _question(self, person: Person, request: QueryRequest) -> _Question:
@@ -399,19 +398,6 @@ class Answering:
             return None
         return {meter: self._loss_document(question.snapshot, loss) for meter, loss in question.charges.items()}
 
-    def _guarantee(self, snapshot: Snapshot) -> dict[str, object]:
-        """What holds for all releases of the dataset together, by the cap in force: of whole units, with all months."""
-        cap = self._ledger.balance(snapshot.dataset).cap
-        conversion_delta = snapshot.policy.budget.conversion_delta
-        meters = {"meters": _METERS.format(unit=snapshot.policy.unit.name)} if snapshot.policy.blocks else {}
-        return {
-            **meters,
-            "unit": snapshot.policy.unit.name,
-            "neighbours": "add-or-remove-one",
-            "epsilon": epsilon_text(cap, conversion_delta),
-            "delta": plain(conversion_delta + Fraction(cap.delta_atto, 10**18)),
-        }
-
     def _receipt(
         self, question: _Question, tables: Mapping[str, pa.Table], streams: Mapping[str, bytes]
     ) -> dict[str, object]:
@@ -437,8 +423,6 @@ class Answering:
             ],
             "charged": self._loss_document(question.snapshot, question.loss),
             **({} if (charges := self._charges(question)) is None else {"charges": charges}),
-            "guarantee": self._guarantee(question.snapshot),
-            "software": _SOFTWARE,
         }
 
 

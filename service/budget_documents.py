@@ -15,6 +15,7 @@ from budgets.meters import LIFETIME, WINDOWS, kind_of
 from budgets.privacy_loss import ZERO, PrivacyLoss
 from queries.policy import Policy
 from service.accounts import ATTO, NANO, epsilon_text, plain
+from service.guarantees import guarantee_words
 
 PACE_DAYS: Final = 28
 _FAR_DAYS: Final = 36_525
@@ -51,8 +52,8 @@ def budget_document(ledger: Ledger, balance: Balance, policy: Policy) -> dict[st
         "owner": account.owner,
         "conversion_delta": plain(policy.budget.conversion_delta),
         **_amounts(balance, policy),
-        "guarantee": _guarantee(balance, policy),
-        "meters": [_meter(meter, policy) for meter in meters if meter.meter != "block"],
+        "guarantee": guarantee_words(meters, policy),
+        "meters": [_meter(meter, policy) for meter in meters],
         "forecast": _forecast(ledger, balance),
         "about_queries_left": _queries_left(ledger, balance, meters),
     }
@@ -74,20 +75,6 @@ def _loss(loss: PrivacyLoss, conversion_delta: Fraction, rounding: str) -> dict[
         "delta": plain(Fraction(loss.delta_atto, ATTO)),
         "rho": plain(Fraction(loss.rho_nano, NANO)),
     }
-
-
-def _guarantee(balance: Balance, policy: Policy) -> str | None:
-    account = balance.account
-    if balance.cap == UNLIMITED:
-        return None
-    delta = policy.budget.conversion_delta + Fraction(balance.cap.delta_atto, ATTO)
-    epsilon = epsilon_text(balance.cap, policy.budget.conversion_delta)
-    whom = "to everybody together" if account.parent is None else f"to {account.owner or 'all under this account'}"
-    part = " from this account" if account.parent not in (None, account.dataset) else ""
-    return (
-        f"All that is released {whom}{part} within this cap is ({epsilon}, {plain(delta)})-differentially private for "
-        f"one {policy.unit.name} with all its rows (neighbours: add or remove one)."
-    )
 
 
 def _meter(balance: Balance, policy: Policy) -> dict[str, object]:

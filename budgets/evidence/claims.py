@@ -13,6 +13,10 @@ from budgets.evidence.errors import ForgedError
 from budgets.evidence.receipts import RECEIPT_TYPE, receipt_of
 from budgets.evidence.sealed import unseal
 from budgets.evidence.trust import Trust
+from budgets.meters import LIFETIME, WINDOWS, kind_of
+
+Loss = tuple[int, int]  # rho in units of 10**-9, delta of 10**-18
+NOTHING: Final[Loss] = (0, 0)
 
 _ANSWERED: Final = 201
 _ANSWERS: Final = """
@@ -74,12 +78,9 @@ class Claims:
         yield from (f"Its {name} is not that of the entry." for name in said if said[name] != meant[name])
         if " ".join(release["digest"] for release in receipt["releases"]) != described["plans"]:
             yield "Its plans are not those of the entry."
-        if _units(receipt["charged"]["rho"], 9) != taken_up["rho_nano"]:
-            yield "Its rho is not what was charged."
-        if _units(receipt["charged"]["delta"], 18) != taken_up["delta_atto"]:
-            yield "Its delta is not what was charged."
+        yield from _mischarged(receipt, _taken(taken_up))
         yield from self._misplaced(place, query_id, kind)
-        yield from self._released(receipt, query_id)
+        yield from self._released(receipt, query_id, taken_up["rho_nano"])
 
     def _misplaced(self, place: Mapping[str, Any], query_id: str, kind: str) -> Iterator[str]:
         if kind == "reused":
@@ -90,7 +91,7 @@ class Claims:
         elif place["entry"] != "begun" or (place["seq"], place["hash"]) != self._charged_at(query_id):
             yield "Its place in the ledger is not the entry that charged it."
 
-    def _released(self, receipt: Mapping[str, Any], query_id: str) -> Iterator[str]:
+    def _released(self, receipt: Mapping[str, Any], query_id: str, price_nano: int) -> Iterator[str]:
         bought: dict[str, int] = {}
         for release in receipt["releases"]:
             digest, origin = release["digest"], release["released_by"]
@@ -111,12 +112,39 @@ class Claims:
                 yield f"The release {digest[:16]} is said to be {'stored' if release['stored'] else 'new'}, and is not."
             if origin["query_id"] == query_id:
                 bought[digest] = rho_nano
-        if sum(bought.values()) != _units(receipt["charged"]["rho"], 9):
+        if sum(bought.values()) != price_nano:
             yield "What it bought does not add up to what was charged."
 
     def _charged_at(self, query_id: str) -> tuple[int, str] | None:
         found: tuple[int, str] | None = self._loaded.execute(_CHARGED, (query_id,)).fetchone()
         return found
+
+
+def _taken(taken_up: Mapping[str, Any]) -> dict[str, Loss]:
+    """What the entry takes of each meter of the account that pays; the oldest entries know of the lifetime only."""
+    own = [charge for charge in taken_up.get("charges", ()) if charge["account_id"] == taken_up["account_id"]]
+    return {charge["meter"]: _loss_of(charge) for charge in own} or {LIFETIME: _loss_of(taken_up)}
+
+
+def _loss_of(facts: Mapping[str, Any]) -> Loss:
+    return facts["rho_nano"], facts["delta_atto"]
+
+
+def _mischarged(receipt: Mapping[str, Any], taken: Mapping[str, Loss]) -> Iterator[str]:
+    """What the receipt says otherwise of its charge and of its meters, but for windows, of which it says nothing."""
+    rho, delta = _told(receipt["charged"])
+    if rho != taken[LIFETIME][0]:
+        yield "Its rho is not what was charged."
+    if delta != taken[LIFETIME][1]:
+        yield "Its delta is not what was charged."
+    told = {meter: _told(loss) for meter, loss in receipt.get("charges", {LIFETIME: receipt["charged"]}).items()}
+    held = {meter: loss for meter, loss in taken.items() if kind_of(meter) not in WINDOWS}
+    if any(told.get(meter, NOTHING) != held.get(meter, NOTHING) for meter in told.keys() | held.keys()):
+        yield "Its charges are not those of the entry."
+
+
+def _told(loss: Mapping[str, str]) -> tuple[Decimal, Decimal]:
+    return _units(loss["rho"], 9), _units(loss["delta"], 18)
 
 
 def _units(text: str, decimals: int) -> Decimal:

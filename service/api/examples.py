@@ -433,6 +433,7 @@ TRANSPARENCY: Final[dict[str, Any]] = {
             "spent": {"loss": _COST, "right_percent": "50.4"},
             "cap": {"loss": _PRIVACY, "right_percent": "80.9"},
             "spent_percent": "0.1",
+            "blocks": None,
             "released": {
                 "questions": 1,
                 "free_repeats": 0,

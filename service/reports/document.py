@@ -70,6 +70,21 @@ class SensitiveRule(Body):
     rule: str
 
 
+class Block(Body):
+    """What is counted for itself: what one customer bought in one month, or rows of customers without a day."""
+
+    name: str
+    spent: Guess
+    spent_percent: str = Field(description="The part of this block's rho that is spent, rounded up.")
+
+
+class Blocks(Body):
+    """The limit of each block, and those of which anything was told."""
+
+    cap: Guess
+    touched: list[Block]
+
+
 class DatasetReport(Body):
     """One dataset."""
 
@@ -82,8 +97,9 @@ class DatasetReport(Body):
     public_rows: str | None
     persons: int = Field(description="How many persons may ask.")
     spent: Guess
-    cap: Guess
-    spent_percent: str = Field(description="The part of the cap's rho that is spent, rounded up.")
+    cap: Guess | None = Field(description="Null where only blocks have a limit.")
+    spent_percent: str | None = Field(description="The part of the cap's rho that is spent, rounded up.")
+    blocks: Blocks | None = Field(description="Null where the limit is for the whole life, not for each month.")
     released: Released
     changes: list[Change]
     sensitive: list[SensitiveRule]

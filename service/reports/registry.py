@@ -11,9 +11,11 @@ from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import LiteralScalarString, SingleQuotedScalarString
 
 from budgets.evidence.chain import ReadableLedger
+from budgets.meters import BLOCK, LIFETIME
 from queries.policy import Policy
-from service.accounts import epsilon_text, plain
+from service.accounts import plain
 from service.catalogue import CurrentSnapshot
+from service.guarantees import Promise
 from service.reports.transparency import asked
 from service.settings import Settings
 
@@ -117,21 +119,24 @@ def _variant(policy: Policy) -> dict[str, Any]:
 
 
 def _loss(policy: Policy, ledger: ReadableLedger) -> dict[str, Any]:
-    balance, conversion_delta = ledger.balance(policy.dataset), policy.budget.conversion_delta
-    delta = conversion_delta + Fraction(balance.cap.delta_atto, 10**18)
-    epsilon, spent = epsilon_text(balance.cap, conversion_delta), epsilon_text(balance.spent, conversion_delta)
+    meters = {balance.meter: balance for balance in ledger.meters(policy.dataset)}
+    limit, spent = meters.get(BLOCK, meters[LIFETIME]).cap, meters[LIFETIME].spent
+    promised, lost = Promise.of(limit, policy), Promise.of(spent, policy)
+    months = BLOCK in meters
+    rows, whose = ("its rows of one calendar month", "each month") if months else ("all its rows", "the whole life")
     return {
-        "privacy_unit": policy.unit.label,
-        "privacy_unit_details": f"Neighbouring datasets differ by one {policy.unit.name}, with all its rows in all "
+        "privacy_unit": f"{policy.unit.label}, in one calendar month" if months else policy.unit.label,
+        "privacy_unit_details": f"Neighbouring datasets differ by one {policy.unit.name}, with {rows} in all "
         "private tables, added or removed. The number of units is not told: it is private itself.",
         "privacy_parameters": {
-            "epsilon": float(epsilon),
-            "delta": float(delta),
-            "rho": float(Fraction(balance.cap.rho_nano, 10**9)),
+            "epsilon": float(promised.epsilon),
+            "delta": float(promised.delta),
+            "rho": float(Fraction(limit.rho_nano, 10**9)),
         },
-        "privacy_parameters_details": "The budget of all releases to all people together, for the whole life: "
-        f"rho {plain(Fraction(balance.cap.rho_nano, 10**9))}, or epsilon {epsilon} at delta {plain(delta)}. Of it "
-        f"rho {plain(Fraction(balance.spent.rho_nano, 10**9))} is spent, or epsilon {spent}.",
+        "privacy_parameters_details": f"The budget of all releases to all people together, for {whose}: "
+        f"rho {plain(Fraction(limit.rho_nano, 10**9))}, or epsilon {promised.epsilon} at delta {promised.delta}. "
+        f"So far one {policy.unit.name} with all its rows lost rho {plain(Fraction(spent.rho_nano, 10**9))} at most, "
+        f"or epsilon {lost.epsilon} at delta {lost.delta}.",
     }
 
 
@@ -142,7 +147,8 @@ def _model(policy: Policy) -> dict[str, Any]:
         "actors": _lines(_ACTORS),
         "release_type": "Many releases",
         "release_type_details": "Questions are answered until the budget is used up. New versions of the data are "
-        "charged to the same budget, and nothing refills it.",
+        "charged to the same budget, and nothing refills it."
+        + (" Rows of a new month have a budget of their own." if policy.blocks else ""),
         "data_source_type": "Static" if policy.retention.as_of is not None else "Dynamic",
         "data_source_type_details": f"Rows are kept for {policy.retention.days} days.",
         "access_type": "Interactive",

@@ -10,19 +10,22 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import ROUND_CEILING, Decimal
 from fractions import Fraction
 from statistics import NormalDist
 from typing import Any, Final
 
 from budgets.evidence.chain import Chain, ReadableLedger, changes, entry_at
-from budgets.ledger import Balance, Entry, QueryRecord
+from budgets.ledger import UNLIMITED, Balance, Entry, QueryRecord
+from budgets.meters import BLOCK, LIFETIME, STATIC, WINDOWS, kind_of
 from budgets.privacy_loss import PrivacyLoss
 from queries.policy import Policy, SensitiveGroup
 from service.accounts import epsilon_text, plain
 from service.catalogue import Catalogue
 from service.reports.document import (
+    Block,
+    Blocks,
     Change,
     DatasetReport,
     Evidence,
@@ -40,6 +43,9 @@ from service.settings import Settings
 _PAGE: Final = 1_000
 _CHARGED: Final = frozenset({"begun", "settled", "failed"})
 _WHAT: Final = {"account-opened": "Budget{} opened", "cap-set": "Budget{} changed"}
+_WITHIN: Final = {LIFETIME: "", BLOCK: " for each month", STATIC: " for rows without a day"} | {
+    window: f" within a {window}" for window in WINDOWS
+}
 _NOT_TOLD: Final = [
     "Single purchases, customers and exact figures: nobody who asks gets them, and this report neither.",
     "How many questions were refused: a refusal leaves no record, and depends on the question alone.",
@@ -91,7 +97,8 @@ def right_percent(loss: PrivacyLoss) -> str:
 
 
 def _dataset(policy: Policy, ledger: ReadableLedger, governed: Iterable[Entry], settings: Settings) -> DatasetReport:
-    balance = ledger.balance(policy.dataset)
+    meters = ledger.meters(policy.dataset)
+    balance, limited = meters[0], meters[0].cap != UNLIMITED
     return DatasetReport(
         dataset=policy.dataset,
         title=policy.title,
@@ -102,14 +109,41 @@ def _dataset(policy: Policy, ledger: ReadableLedger, governed: Iterable[Entry], 
         public_rows=None if policy.public_rows is None else policy.public_rows.source,
         persons=len(policy.persons),
         spent=_guess(balance.spent, policy),
-        cap=_guess(balance.cap, policy),
-        spent_percent=_spent_percent(balance),
+        cap=_guess(balance.cap, policy) if limited else None,
+        spent_percent=_spent_percent(balance) if limited else None,
+        blocks=_blocks(meters, policy),
         released=_released(asked(ledger, policy.dataset)),
         changes=[_change(entry, policy) for entry in governed if _dataset_of(entry.facts) == policy.dataset],
         sensitive=[SensitiveRule(label=group.label, rule=_rule(group)) for group in policy.sensitive],
         retention=_retention(policy),
         opting_out=_opting_out(settings),
     )
+
+
+def _blocks(meters: Iterable[Balance], policy: Policy) -> Blocks | None:
+    found = {balance.meter: balance for balance in meters if kind_of(balance.meter) in (BLOCK, STATIC)}
+    limit = found.pop(BLOCK, None)
+    if limit is None:
+        return None
+    return Blocks(
+        cap=_guess(limit.cap, policy),
+        touched=[
+            Block(name=_block_name(meter), spent=_guess(each.spent, policy), spent_percent=_spent_percent(each))
+            for meter, each in sorted(found.items())
+            if each.spent.rho_nano
+        ],
+    )
+
+
+def _block_name(meter: str) -> str:
+    """A month as people write it.
+
+    >>> _block_name("block:2026-11"), _block_name("static")
+    ('November 2026', 'Rows without a day')
+    """
+    if meter == STATIC:
+        return "Rows without a day"
+    return date.fromisoformat(f"{meter.removeprefix(f'{BLOCK}:')}-01").strftime("%B %Y")
 
 
 def _guess(loss: PrivacyLoss, policy: Policy) -> Guess:
@@ -160,14 +194,18 @@ def _change(entry: Entry, policy: Policy) -> Change:
 
 
 def _cap(facts: dict[str, Any], policy: Policy) -> str:
-    """The cap that the change left, in words; empty where it is about something else."""
-    caps = [p for p in facts.get("postings", []) if isinstance(p, dict) and "cap_rho_nano" in p]
-    if len(caps) != 1:
-        return ""
-    loss = PrivacyLoss(caps[0]["cap_rho_nano"], caps[0].get("cap_delta_atto", 0))
-    meter = caps[0].get("meter", "lifetime")
-    within = "" if meter == "lifetime" else f" ({meter})"
-    return f"{within}: now ε = {epsilon_text(loss, policy.budget.conversion_delta)}"
+    """The caps that the change left, in words; empty where it is about something else."""
+    caps = {
+        p.get("meter", LIFETIME): PrivacyLoss(p["cap_rho_nano"], p.get("cap_delta_atto", 0))
+        for p in facts.get("postings", [])
+        if isinstance(p, dict) and "cap_rho_nano" in p
+    }
+    told = [
+        f"ε = {epsilon_text(cap, policy.budget.conversion_delta)}{_WITHIN.get(meter, f' ({meter})')}"
+        for meter, cap in caps.items()
+        if cap != UNLIMITED
+    ]
+    return f": now {', '.join(told)}" if told else ""
 
 
 def _account_of(facts: dict[str, Any]) -> str | None:

@@ -181,6 +181,8 @@ def test_a_service_that_signs_what_does_not_hold_is_found_out(
     [
         ({"charged": {"rho": "0.000000299", "delta": "0.000000000000000007"}}, "Its rho is not what was charged"),
         ({"charged": {"rho": "0.0000003", "delta": "0"}}, "Its delta is not what was charged"),
+        ({"charges": {"lifetime": {"rho": "0.0000003", "delta": "0"}}}, "Its charges are not those of the entry"),
+        ({"charges": {"static": {"rho": "0.0000003", "delta": "0"}}}, "Its charges are not those of the entry"),
         ({"snapshot": "20260101T000000Z-0001"}, "Its snapshot is not that of the entry"),
         ({"sql": "SELECT 1"}, "Its sql is not that of the entry"),
         ({"dataset": "other"}, "Its dataset is not that of the entry"),

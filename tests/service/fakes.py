@@ -45,6 +45,10 @@ bounds:
   - {measure: purchases.amount, l2: "2000"}
   - {measure: rows, l2: "500"}
 """
+MONTHLY_TEXT = (
+    f"{POLICY_TEXT.replace('dataset: shop', 'dataset: months')}blocks: {{period: month, columns: {{purchases: day}}}}\n"
+)
+LIFETIME_TOO = MONTHLY_TEXT.replace('delta: "1e-6"', 'delta: "1e-6", lifetime_epsilon: "60", lifetime_delta: "5e-6"')
 
 SNAPSHOT = "20261123T080000Z-0001"
 PLAN = "ab" * 32

@@ -537,12 +537,17 @@ def test_a_receipt_names_plan_noise_place_and_tables_and_a_stranger_verifies_all
     assert again["receipt"]["ledger"]["entry"] == "head"
     assert (reused["stored"], reused["table_sha256"]) == (True, release["table_sha256"])
     assert {release["stored"] for release in mixed["receipt"]["releases"]} == {True, False}
+    assert problems_of_export(world, tmp_path) == []
+
+
+def problems_of_export(world: World, directory: Path) -> list[str]:
+    """What somebody finds in an export of the ledger who has the public key and nothing else."""
     keys = KeyRing(world.settings.keys_dir)
-    path = tmp_path / "export.zip"
+    path = directory / "export.zip"
     path.write_bytes(b"".join(export(world.ledger, keys).chunks()))
     found = verify_export(path, keys.public)
-    assert [problem for check in found.checks for problem in check.problems] == []
-    assert found.is_sound
+    assert {check.name.split(":")[0] for check in found.checks} >= {"entries", "receipts"}
+    return [problem for check in found.checks for problem in check.problems]
 
 
 def test_a_question_is_paid_on_the_path_of_its_purpose_or_of_the_team(tmp_path: Path) -> None:

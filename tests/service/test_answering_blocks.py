@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from budgets.privacy_loss import rho_of_epsilon
 from queries.errors import QueryNotPrivateError
 from tests.queries.retailer import WITH_BLOCKS, Retailer
-from tests.service.test_answering import ANALYST, POLICY, World, document
+from tests.service.test_answering import ANALYST, POLICY, World, document, problems_of_export
 
 BLOCKS = WITH_BLOCKS.splitlines()[-1]
 FEBRUARY = "SELECT COUNT(*) AS n FROM lines WHERE DATE_TRUNC('month', day) = DATE '2026-02-01'"
@@ -79,6 +80,12 @@ def test_the_guarantee_says_of_whom_it_is(world: World) -> None:
     assert guarantee["unit"] == "household"
     assert "all months" in guarantee["meters"]
     assert "block:YYYY-MM" in guarantee["meters"]
+
+
+def test_a_stranger_verifies_what_each_meter_was_charged(world: World, tmp_path: Path) -> None:
+    charges = document(world.answer(TWO_MONTHS.replace("age", "members"), reuse="never"))["receipt"]["charges"]
+    assert charges["static"] != charges["block:2026-01"]
+    assert problems_of_export(world, tmp_path) == []
 
 
 def test_a_refusal_costs_nothing(world: World) -> None:

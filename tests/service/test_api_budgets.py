@@ -222,6 +222,8 @@ def test_what_has_no_limit_is_shown_as_null(harness: Harness) -> None:
     account = Account("shop/team/blocks", "shop", "team", "shop", None)
     harness.ledger.open_account(account, UNLIMITED, "policy", "by blocks", {"block": PrivacyLoss(10**9)})
     shown = budget(harness, account.id)
-    assert (shown["cap"], shown["remaining"], shown["guarantee"]) == (None, None, None)
+    assert (shown["cap"], shown["remaining"]) == (None, None)
+    assert "one household with its rows of one calendar month" in shown["guarantee"]
+    assert [meter["meter"] for meter in shown["meters"]] == ["lifetime", "block"]
     assert shown["spent"]["epsilon"] == "0"
     assert shown["forecast"]["words"] == "This account has no cap of its own for its lifetime."

@@ -12,15 +12,16 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from budgets.ledger import Outcome
+from budgets.ledger import Claim, Outcome
 from budgets.privacy_loss import PrivacyLoss
 from queries.policy import load_policy
+from service.accounts import open_accounts
 from service.api import examples
 from service.reports.document import Transparency
 from service.reports.registry_schema import mistakes, places
 from service.reports.transparency import right_percent
 from service.settings import Settings
-from tests.service.fakes import POLICY_TEXT, FakeSnapshot
+from tests.service.fakes import LIFETIME_TOO, MONTHLY_TEXT, POLICY_TEXT, FakeSnapshot
 from tests.service.harness import Harness, open_harness
 
 _MARKUP = '<script>alert("x")</script>'
@@ -237,6 +238,62 @@ def test_one_of_several_datasets_must_be_named(published: Harness) -> None:
     published.problem(published.send("GET", "/v1/reports/registry.yaml", "auditor"), "invalid-request")
     assert published.send("GET", "/v1/reports/registry.yaml?dataset=shop", "auditor").status_code == 200
     published.problem(published.send("GET", "/v1/reports/registry.yaml?dataset=other", "auditor"), "not-found")
+
+
+def _monthly(harness: Harness, text: str) -> Any:
+    """The report on a dataset with blocks, of which two months and the rows without one were asked about."""
+    policy = load_policy(text, "months")
+    harness.catalogue.snapshots["months"] = FakeSnapshot(policy)
+    open_accounts(harness.ledger, policy)
+    taken = {"lifetime": 16, "block:2017-01": 1, "block:2017-02": 4, "static": 16}
+    claim = Claim(
+        account_id="months/person/analyst",
+        loss=PrivacyLoss(10**8),
+        principal="analyst",
+        idempotency_key="1",
+        request_digest="",
+        query_id="q_months",
+        description={"dataset": "months"},
+        lease_seconds=60,
+        meters={meter: PrivacyLoss(times * 10**7) for meter, times in taken.items()},
+    )
+    harness.ledger.reserve(claim)
+    harness.ledger.begin("q_months")
+    found = harness.send("GET", "/v1/reports/transparency.json", "auditor").json()["datasets"]
+    return next(data for data in found if data["dataset"] == "months")
+
+
+def test_with_blocks_the_limit_of_each_month_is_told_and_what_is_used_of_it(published: Harness) -> None:
+    found = _monthly(published, MONTHLY_TEXT)
+    assert (found["cap"], found["spent_percent"]) == (None, None)
+    assert found["spent"]["loss"]["rho"] == "0.16"
+    assert found["blocks"]["cap"]["loss"]["epsilon"] == "10"
+    touched = [(block["name"], block["spent"]["loss"]["rho"]) for block in found["blocks"]["touched"]]
+    assert touched == [("January 2017", "0.01"), ("February 2017", "0.04"), ("Rows without a day", "0.16")]
+    assert found["changes"][0]["what"].endswith("now ε = 10 for each month, ε = 10 for rows without a day")
+    text = page(published)
+    assert "All months together have no limit" in text
+    assert "February 2017" in text
+    assert text.count("<svg ") == text.count('role="img" aria-label="') == 6
+
+
+def test_a_limit_of_all_months_together_is_told_beside_that_of_each(published: Harness) -> None:
+    found = _monthly(published, LIFETIME_TOO)
+    assert (found["cap"]["loss"]["epsilon"], found["cap"]["loss"]["delta"]) == ("60", "0.0000042")
+    assert found["blocks"]["cap"]["loss"]["epsilon"] == "10"
+    assert float(found["spent_percent"]) < float(found["blocks"]["touched"][-1]["spent_percent"])
+    assert "All months together have no limit" not in page(published)
+
+
+def test_with_blocks_the_record_is_of_one_month(published: Harness) -> None:
+    _monthly(published, MONTHLY_TEXT)
+    sent = published.send("GET", "/v1/reports/registry.yaml?dataset=months", "auditor")
+    found = YAML(typ="safe").load(sent.text)
+    assert mistakes(found) == []
+    loss = found["deployment"]["privacy_loss"]
+    assert "in one calendar month" in loss["privacy_unit"]
+    assert loss["privacy_parameters"]["epsilon"] == 10
+    assert "lost rho 0.16 at most" in loss["privacy_parameters_details"]
 
 
 def test_texts_of_several_lines_and_dates_are_written_so_that_the_registry_reads_them(published: Harness) -> None:
