@@ -20,6 +20,7 @@ from queries.policy import Budget, PersonBudget, Policy, SharedBudget
 NANO: Final = 10**9
 ATTO: Final = 10**18
 _SHOWN: Final = Decimal("0.000001")
+_MOST_DELTA: Final = Fraction(1, 1000)
 _REASON: Final = "declared in the policy"
 
 
@@ -78,6 +79,14 @@ def open_accounts(ledger: Ledger, policy: Policy) -> None:
 def cap_of(policy: Policy, epsilon: Fraction, delta_for_thresholds: Fraction) -> PrivacyLoss:
     """The largest cap whose epsilon, at the dataset's conversion delta, is at most `epsilon`."""
     return PrivacyLoss.from_exact(rho_of_epsilon(epsilon, policy.budget.conversion_delta), delta_for_thresholds)
+
+
+def largest_share(policy: Policy, meter: str) -> Fraction:
+    """The most delta that thresholds may take of a kind of meters: beside blocks, a lifetime has one of its own."""
+    budget = policy.budget
+    if meter != LIFETIME or policy.blocks is None:
+        return budget.delta_for_thresholds
+    return (_MOST_DELTA if budget.lifetime_delta is None else budget.lifetime_delta) - budget.conversion_delta
 
 
 def plain(number: Fraction) -> str:

@@ -17,7 +17,7 @@ from budgets.meters import LIFETIME, WINDOWS, kind_of
 from budgets.privacy_loss import PrivacyLoss
 from budgets.proposals import APPROVED, DECLINED, WAITING, WITHDRAWN, Proposal, cap_change, unfreezing
 from queries.policy import Policy
-from service.accounts import ATTO, cap_of, epsilon_text, plain
+from service.accounts import ATTO, cap_of, epsilon_text, largest_share, plain
 from service.policy_gate import POLICY, new_proposal_id
 from service.problems import ProblemError
 from service.schemas import BudgetChange
@@ -52,7 +52,7 @@ def wanted_cap(ledger: Ledger, policy: Policy, account: Balance, person: str, bo
     limit = limit_of(ledger, account, body.meter)
     if limit is None and body.meter not in WINDOWS:
         raise ProblemError("invalid-request", f"The account has no meter {body.meter}.")
-    most = policy.budget.delta_for_thresholds
+    most = largest_share(policy, body.meter)
     share = body.delta_for_thresholds
     if share is None:
         share = min(Fraction((account.cap if limit is None else limit).delta_atto, ATTO), most)

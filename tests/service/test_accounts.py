@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from budgets.errors import UnknownAccountError
-from budgets.ledger import Ledger
+from budgets.ledger import UNLIMITED, Ledger
 from budgets.meters import kind_of
 from queries.policy import load_policy
-from service.accounts import cap_of, open_accounts, paying_account_id
+from service.accounts import cap_of, largest_share, open_accounts, paying_account_id
 from tests.budgets.ledger_samples import Clock, open_ledger
-from tests.service.fakes import POLICY_TEXT
+from tests.service.fakes import LIFETIME_TOO, MONTHLY_TEXT, POLICY_TEXT
 
 GROUPS = """purposes:
   health: {label: studies}
@@ -101,3 +102,25 @@ def test_a_window_that_a_policy_adds_is_in_force_and_one_that_it_has_changed_is_
     caps = [balance.cap for balance in ledger.meters("shop/person/analyst")]
     share = plain.budget.delta_for_thresholds
     assert caps == [cap_of(plain, declared[0].persons["analyst"].epsilon, share), cap_of(plain, share * 0 + 1, share)]
+
+
+@pytest.mark.parametrize("text", [MONTHLY_TEXT, LIFETIME_TOO], ids=["of months alone", "of the lifetime too"])
+def test_with_blocks_a_cap_is_that_of_each_month_and_the_lifetime_has_one_where_it_is_declared(
+    ledger: Ledger, text: str
+) -> None:
+    policy = load_policy(text, "months")
+    open_accounts(ledger, policy)
+    caps = {each.meter: each.cap for each in ledger.meters("months")}
+    month = cap_of(policy, policy.budget.epsilon, policy.budget.delta_for_thresholds)
+    whole = cap_of(policy, Fraction(60), Fraction("4.2e-6")) if text is LIFETIME_TOO else UNLIMITED
+    assert caps == {"lifetime": whole, "block": month, "static": month}
+    own = {each.meter: each.cap for each in ledger.meters("months/person/analyst")}
+    assert own["lifetime"] == UNLIMITED
+    assert own["block"] == cap_of(policy, Fraction(8), policy.budget.delta_for_thresholds)
+
+
+def test_the_lifetime_beside_blocks_may_have_the_delta_that_goes_with_its_epsilon() -> None:
+    assert largest_share(load_policy(POLICY_TEXT, "shop"), "lifetime") == Fraction("2e-7")
+    assert largest_share(load_policy(LIFETIME_TOO, "months"), "block") == Fraction("2e-7")
+    assert largest_share(load_policy(LIFETIME_TOO, "months"), "lifetime") == Fraction("4.2e-6")
+    assert largest_share(load_policy(MONTHLY_TEXT, "months"), "lifetime") == Fraction("0.001") - Fraction("8e-7")
