@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar, cast
@@ -16,6 +14,7 @@ from budgets.database import WRITES, failing_closed
 from budgets.errors import BudgetError, LedgerUnavailableError
 from budgets.ledger import Account, Head
 from budgets.statements import direct
+from budgets.turns import Turns
 from budgets.writer import Writer
 
 MOST_TOGETHER: Final = 64  # callers in one transaction
@@ -28,11 +27,10 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class _Ticket(Generic[T]):
-    """One caller's work, whether it is to be anchored, and what came of it once `done`."""
+    """One caller's work, whether it is to be anchored, and what came of it."""
 
     work: Callable[[Writer], T]
     anchored: bool
-    done: bool = False
     value: T | None = None
     error: BudgetError | None = None
 
@@ -40,16 +38,15 @@ class _Ticket(Generic[T]):
 class Commits:
     """The one way to write: each caller's work is all there when the call returns, or not at all.
 
-    Whoever holds the lock leads: it takes up the work of all who wait, one savepoint each, and commits once, so that
-    many share the wait for the disk. Nobody returns before the commit, and the anchor after it, are durable.
+    Those who come while another transaction is under way share the next one, one savepoint each: one commit, and one
+    wait for the disk. Nobody returns before the commit, and the anchor after it, are durable.
     """
 
     def __init__(self, engine: Engine, anchor: Anchor | None, stamp: Callable[[], str]) -> None:
         self._engine = engine.execution_options(**WRITES)
         self._anchor = anchor
         self._stamp = stamp
-        self._waiting: deque[_Ticket[Any]] = deque()
-        self._leading = threading.Lock()
+        self._turns: Turns[_Ticket[Any]] = Turns(self._commit, MOST_TOGETHER)
         self._paths: dict[str, tuple[Account, ...]] = {}
 
     def run(self, work: Callable[[Writer], T]) -> T:
@@ -63,6 +60,11 @@ class Commits:
         """As `run`, and anchored when it returns: for every charge, answer, cap and decision."""
         return self._result(_Ticket(work, anchored=True))
 
+    @property
+    def waiting(self) -> int:
+        """How many callers wait for their transaction to begin."""
+        return self._turns.waiting
+
     def advance_anchor(self, head: Head) -> None:
         """Moves the anchor on to an entry that is durable."""
         if self._anchor is not None:
@@ -70,16 +72,12 @@ class Commits:
                 self._anchor.advance(head)
 
     def _result(self, ticket: _Ticket[T]) -> T:
-        self._waiting.append(ticket)
-        with self._leading:
-            while not ticket.done:
-                self._lead()
+        self._turns.take(ticket)
         if ticket.error is not None:
             raise ticket.error
         return cast(T, ticket.value)
 
-    def _lead(self) -> None:
-        batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_TOGETHER))]
+    def _commit(self, batch: Sequence[_Ticket[Any]]) -> None:
         finished = False
         try:
             with failing_closed(), self._engine.connect() as connection, connection.begin():
@@ -90,11 +88,10 @@ class Commits:
         except LedgerUnavailableError:
             pass  # every caller of the batch is told so below
         finally:
-            for ticket in batch:
-                if not finished:
-                    self._paths.clear()
+            if not finished:
+                self._paths.clear()
+                for ticket in batch:
                     ticket.error = ticket.error or LedgerUnavailableError("The ledger cannot be written.")
-                ticket.done = True
 
     def _together(self, connection: sa.Connection, batch: Sequence[_Ticket[Any]]) -> Head:
         shared = len(batch) > 1

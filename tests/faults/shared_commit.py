@@ -6,7 +6,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 
 from budgets.anchor import Anchor
 from budgets.commits import Commits
+from budgets.errors import InvalidTransitionError
 from budgets.sql_ledger import SqlLedger
 from budgets.writer import Writer
 from tests.budgets.ledger_samples import Clock
@@ -63,6 +65,30 @@ MOMENTS: Final[dict[str, tuple[Callable[[SqlLedger], object], bool]]] = {
 }
 
 
+@contextmanager
+def held(ledger: SqlLedger) -> Iterator[None]:
+    """Whoever comes meanwhile waits: a transaction is under way, which leaves nothing."""
+    begun, over = threading.Event(), threading.Event()
+
+    def nothing(_: Writer) -> None:
+        begun.set()
+        over.wait()
+        raise InvalidTransitionError("It was only to hold others up.")
+
+    def hold() -> None:
+        with suppress(InvalidTransitionError):
+            ledger._commits.run(nothing)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    begun.wait()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
 def begin_together(url: str, anchor: str, moment: str, tell: Connection) -> None:
     """Begins the queries that are reserved, all in one commit, and tells of each call that returned."""
     ledger = SqlLedger(url, anchor=Path(anchor), clock=Clock())
@@ -74,10 +100,10 @@ def begin_together(url: str, anchor: str, moment: str, tell: Connection) -> None
             tell.send_bytes(str(number).encode())
 
     threads = [threading.Thread(target=begin, args=(number,)) for number in range(CALLERS)]
-    with ledger._commits._leading:
+    with held(ledger):
         for thread in threads:
             thread.start()
-        while len(ledger._commits._waiting) < CALLERS:
+        while ledger._commits.waiting < CALLERS:
             time.sleep(0.001)
         MOMENTS[moment][0](ledger)
     for thread in threads:

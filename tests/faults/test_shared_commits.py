@@ -20,7 +20,7 @@ from budgets.ledger import QueryRecord
 from budgets.sql_ledger import SqlLedger
 from tests.budgets.ledger_samples import ADA, BEN, Clock, claim_of, open_accounts, url_of
 from tests.budgets.postgres_server import PostgresServer
-from tests.faults.shared_commit import CALLERS, MOMENTS, begin_together
+from tests.faults.shared_commit import CALLERS, MOMENTS, begin_together, held
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -92,10 +92,10 @@ def together(ledger: SqlLedger, calls: list[Callable[[], object]]) -> list[str]:
             ends[number] = type(error).__name__
 
     threads = [threading.Thread(target=make, args=(number,)) for number in range(len(calls))]
-    with ledger._commits._leading:
+    with held(ledger):
         for number, thread in enumerate(threads, 1):
             thread.start()
-            while len(ledger._commits._waiting) < number:
+            while ledger._commits.waiting < number:
                 time.sleep(0.001)
     for thread in threads:
         thread.join()
