@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
-from rich.table import Table
 
 from budgets import audit
 from budgets.errors import BudgetError
@@ -20,10 +20,12 @@ from budgets.evidence.receipts import RECEIPT_TYPE, receipt_of
 from budgets.evidence.sealed import PublicKey, unseal
 from budgets.evidence.signing import KeyRing
 from budgets.evidence.verification import Verification, verify_export
+from budgets.ledger import UNLIMITED
+from budgets.privacy_loss import PrivacyLoss
 from budgets.sql_ledger import SqlLedger
 from service.accounts import plain_units
 from service.app import open_ledger
-from service.commands.screen import err, fail, out, read_settings
+from service.commands.screen import err, fail, out, print_rows, read_settings
 
 _ZIP: Final = b"PK"
 audit_app = typer.Typer(help="Check the ledger, or an export of it.", no_args_is_help=True)
@@ -159,24 +161,34 @@ def _trusted(public_key: Path) -> PublicKey:
 
 
 def _show(found: Verification) -> None:
-    table = Table("checked", "how many", "problems")
-    for check in found.checks:
-        table.add_row(check.name, f"{check.checked:,}", str(len(check.problems)) if check.problems else "none")
-    out.print(table)
+    print_rows(
+        ("checked", "how many", "problems"),
+        [(check.name, f"{check.checked:,}", str(len(check.problems) or "none")) for check in found.checks],
+    )
     for check in found.checks:
         for problem in check.problems:
             err.print(f"{check.name}: {problem}", style="red")
     if not found.is_sound:
         err.print("the export does not hold", style="red")
         return
-    balances = Table("budget", "meter", "cap rho", "spent rho", "reserved rho", "spent delta")
-    for row in found.balances:
-        amounts = (plain_units(row[f"{amount}_rho_nano"], 9) for amount in ("cap", "spent", "reserved"))
-        spent_delta = plain_units(row["spent_delta_atto"], 18)
-        balances.add_row(str(row["account_id"]), str(row.get("meter", "lifetime")), *amounts, spent_delta)
-    out.print(balances)
+    names = ("budget", "meter", "cap rho", "spent rho", "reserved rho", "spent delta")
+    print_rows(names, [_balance(row) for row in found.balances])
     head = found.head
     out.print(f"the export holds: {head['tree_size']} entries, root {head['root_hash']}, signed {head['timestamp']}")
+
+
+def _balance(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """A posting as cells of a table."""
+    unlimited = PrivacyLoss(row["cap_rho_nano"], row["cap_delta_atto"]) == UNLIMITED
+    cap = "no limit" if unlimited else plain_units(row["cap_rho_nano"], 9)
+    amounts = (plain_units(row[f"{amount}_rho_nano"], 9) for amount in ("spent", "reserved"))
+    return (
+        str(row["account_id"]),
+        str(row.get("meter", "lifetime")),
+        cap,
+        *amounts,
+        plain_units(row["spent_delta_atto"], 18),
+    )
 
 
 def _document(found: Verification) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Never
 
@@ -10,10 +10,11 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from service.settings import Settings
 
+_WIDEST = 10_000
 out = Console(highlight=False, markup=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
@@ -51,8 +52,16 @@ def progress() -> Iterator[Callable[[str, float], None]]:
 
 
 def print_table(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
-    """A table on standard output; cells are text, never markup."""
-    table = Table(*names)
+    """A table of the members of documents that have these names."""
+    print_rows(names, [["" if row.get(name) is None else str(row[name]) for name in names] for row in rows])
+
+
+def print_rows(names: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table on standard output: cells are text, never markup, folded on a screen and on one line elsewhere."""
+    table = Table(*(Column(name, overflow="fold") for name in names))
     for row in rows:
-        table.add_row(*("" if row.get(name) is None else str(row[name]) for name in names))
-    out.print(table)
+        table.add_row(*row)
+    if out.is_terminal:
+        out.print(table)
+    else:
+        Console(file=out.file, highlight=False, markup=False, width=_WIDEST).print(table)

@@ -152,6 +152,7 @@ def share_vault(settings: Settings, other: Settings) -> None:
     settings.keys_dir.mkdir(mode=0o700)
     for path in (path for path in other.keys_dir.iterdir() if path.name in {"vault.key", "pseudonym.key"}):
         shutil.copy(path, settings.keys_dir)
+    shutil.copytree(other.keys_dir / "snapshots", settings.keys_dir / "snapshots")
 
 
 def make_keys(settings: Settings) -> dict[str, str]:
