@@ -74,9 +74,12 @@ class Anchor:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        with open(self.path.with_name(self.path.name + ".lock"), "w", opener=_private) as lock:
+        lock = os.open(self.path.with_name(self.path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+        finally:
+            os.close(lock)
 
 
 def _write_next(file: int, content: bytes, head: Head) -> None:

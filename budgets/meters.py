@@ -10,7 +10,8 @@ The limit of all meters of a kind is the cap of the meter that is called like th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date
+from functools import lru_cache
 from typing import Final
 
 LIFETIME: Final = "lifetime"
@@ -36,4 +37,9 @@ def window_at(kind: str, at: str) -> str:
     >>> window_at("week", "2026-11-24T00:10:00.000000Z")
     'week:2026-W48'
     """
-    return f"{kind}:{datetime.fromisoformat(at).strftime(_WINDOWS[kind])}"
+    return _window(kind, at[:10])
+
+
+@lru_cache(maxsize=256)
+def _window(kind: str, day: str) -> str:
+    return f"{kind}:{date.fromisoformat(day).strftime(_WINDOWS[kind])}"

@@ -244,9 +244,9 @@ def _release_facts(release: StoredRelease) -> dict[str, object]:
 
 def to_balance(row: Row[Any]) -> Balance:
     account = Account(row.id, row.dataset, row.kind, row.parent, row.owner)
-    cap, spent, reserved = (
-        PrivacyLoss(getattr(row, f"{amount}_rho_nano"), getattr(row, f"{amount}_delta_atto")) for amount in AMOUNTS
-    )
+    cap = PrivacyLoss(row.cap_rho_nano, row.cap_delta_atto)
+    spent = PrivacyLoss(row.spent_rho_nano, row.spent_delta_atto)
+    reserved = PrivacyLoss(row.reserved_rho_nano, row.reserved_delta_atto)
     return Balance(account, cap, spent, reserved, row.meter)
 
 
