@@ -55,6 +55,10 @@ class SecretKeys:
             sync(folder)
         return self.snapshot_key(dataset, snapshot_id)
 
+    def has_snapshot_key(self, dataset: str, snapshot_id: str) -> bool:
+        """Tells whether the snapshot's own random bytes are there."""
+        return self._snapshot_file(dataset, snapshot_id).exists()
+
     def snapshot_key(self, dataset: str, snapshot_id: str) -> str:
         """The key of a snapshot's private file; of one without random bytes of its own, the vault's key.
 

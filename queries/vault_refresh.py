@@ -20,7 +20,7 @@ from queries.vault_exclusions import name_left_out, without_left_out
 from queries.vault_keys import SecretKeys
 from queries.vault_making import DEFAULT_MEMORY_MB, Making, Progress, new_snapshot
 from queries.vault_public import create_enums
-from queries.vault_snapshots import Snapshot, current_snapshot, manifest_of
+from queries.vault_snapshots import Snapshot, current_snapshot, manifest_of, private_key
 from queries.vault_tables import number_of, span_of, store_partitions, store_table, store_units
 
 
@@ -60,7 +60,7 @@ def _read_snapshot(making: Making, old: Snapshot, keys: SecretKeys) -> dict[str,
         raise LoadError("another load came between: refresh again")
     shutil.copyfile(old.public_file, making.public_file)
     with making.writing() as connection:
-        attach_encrypted(connection, old.private_file, "old", keys.snapshot_key(old.dataset, old.id), ", READ_ONLY")
+        attach_encrypted(connection, old.private_file, "old", private_key(old, keys), ", READ_ONLY")
         _copy_private_tables(connection, old.policy, making)
         connection.execute("DETACH old")
     rows: dict[str, int] = manifest_of(old.directory)["public_tables"]

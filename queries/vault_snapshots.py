@@ -52,6 +52,7 @@ class Snapshot:
     policy: Policy
     created: str  # ISO 8601, UTC
     as_of: date | None = None  # the day from which retention counted back
+    has_own_key: bool = False
 
     @property
     def private_file(self) -> Path:
@@ -141,10 +142,21 @@ def read_snapshot(home: Path, snapshot_id: str) -> Snapshot:
         manifest = manifest_of(directory)
         policy = load_policy((directory / "policy.yaml").read_text(encoding="utf-8"), "policy.yaml of the snapshot")
         as_of = date.fromisoformat(manifest["kept_from"]) + timedelta(days=policy.retention.days)
-        snapshot = Snapshot(home.name, snapshot_id, directory, policy, str(manifest["created"]), as_of)
+        own_key = "exclusion_list" in manifest  # both came with one version
+        snapshot = Snapshot(home.name, snapshot_id, directory, policy, str(manifest["created"]), as_of, own_key)
     except (OSError, ValueError, TypeError, KeyError, OverflowError, PolicyError) as error:
         raise LoadError(f"the current snapshot of '{home.name}' is damaged: load the dataset again") from error
     return snapshot
+
+
+def private_key(snapshot: Snapshot, keys: SecretKeys) -> str:
+    """The key of a snapshot's private file. Raises LoadError where it is not among the keys any more."""
+    if snapshot.has_own_key and not keys.has_snapshot_key(snapshot.dataset, snapshot.id):
+        raise LoadError(
+            f"the key of '{snapshot.dataset}', {snapshot.id}.key, is missing among the keys in snapshots/"
+            f"{snapshot.dataset}: load the dataset again, or put it back"
+        )
+    return keys.snapshot_key(snapshot.dataset, snapshot.id)
 
 
 def manifest_of(directory: Path) -> dict[str, Any]:

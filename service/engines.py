@@ -11,7 +11,7 @@ import pyarrow as pa
 from queries.plan import Aggregation, Axis
 from queries.planned import PlannedNode
 from queries.twin import twin_statements
-from queries.vault import SecretKeys, Snapshot
+from queries.vault import SecretKeys, Snapshot, private_key
 from queries.worker_pool import SnapshotFiles, WorkerPool, WorkerSettings
 from queries.worker_process import Deadlines, WorkerProcess
 from service.arrow import from_stream, to_stream
@@ -119,7 +119,7 @@ class Engines:
             snapshot.directory / "private.duckdb",
             snapshot.directory / "public.duckdb",
             twin_statements(snapshot.policy),
-            SecretKeys.open(self._settings.keys_dir).snapshot_key(snapshot.dataset, snapshot.id),
+            private_key(snapshot, SecretKeys.open(self._settings.keys_dir)),
         )
         pool = self._pools.get(snapshot.dataset)
         if pool is not None:

@@ -12,7 +12,7 @@ from typing import Literal
 from queries.errors import LoadError
 from queries.policy import Policy
 from queries.twin import twin_statements
-from queries.vault import SecretKeys, Snapshot, current_snapshot, load_snapshot
+from queries.vault import SecretKeys, Snapshot, current_snapshot, load_snapshot, private_key
 from queries.worker_pool import SnapshotFiles, WorkerPool
 from service.engines import DatasetEngine, worker_settings
 from service.settings import Settings
@@ -90,7 +90,7 @@ def _files(snapshot: Snapshot, keys: SecretKeys) -> SnapshotFiles:
         snapshot.private_file,
         snapshot.public_file,
         twin_statements(snapshot.policy),
-        keys.snapshot_key(snapshot.dataset, snapshot.id),
+        private_key(snapshot, keys),
         simulation=True,
     )
 

@@ -11,7 +11,8 @@ import pytest
 
 from queries.errors import ExclusionListError, LoadError
 from queries.exclusions import Kind
-from queries.vault import attach_encrypted, load_encryption, load_snapshot
+from queries.vault import attach_encrypted, load_encryption, load_snapshot, private_key
+from queries.vault_snapshots import read_snapshot
 from tests.queries.vault_world import POLICY, Shop, opened, rows
 
 
@@ -72,6 +73,19 @@ def test_each_snapshot_has_a_key_of_its_own(shop: Shop) -> None:
         assert file.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_snapshot_whose_key_is_gone_says_so(shop: Shop) -> None:
+    """The vault's key stands in for those of snapshots from before, and is none of a newer one's."""
+    snapshot = shop.load()
+    assert private_key(snapshot, shop.keys) == shop.keys.snapshot_key("shop", snapshot.id)
+    older = replace(snapshot, id="20260101T000000Z-0001", has_own_key=False)
+    assert private_key(older, shop.keys) == shop.keys.vault_key
+    (shop.root / "keys" / "snapshots" / "shop" / f"{snapshot.id}.key").unlink()
+    with pytest.raises(LoadError, match=f"{snapshot.id}.key, is missing"):
+        private_key(snapshot, shop.keys)
+    with pytest.raises(LoadError, match="is missing"):
+        shop.refresh()
+
+
 def test_a_snapshot_in_use_is_read_to_the_end_while_it_is_deleted(shop: Shop) -> None:
     old = shop.load()
     with opened(old, shop.keys) as connection:
@@ -129,6 +143,11 @@ def test_a_snapshot_without_a_key_of_its_own_is_read_with_the_vaults(shop: Shop)
         connection.execute("DETACH older")
     older.replace(snapshot.private_file)
     shop.keys.destroy_snapshot_key("shop", snapshot.id)
+    manifest = snapshot.directory / "manifest.json"
+    facts = json.loads(manifest.read_text(encoding="utf-8"))
+    del facts["exclusion_list"]
+    manifest.write_text(json.dumps(facts), encoding="utf-8")
+    read_snapshot.cache_clear()
     assert rows(shop, snapshot, "SELECT count(*) FROM vault.lines") == [(1000,)]
     assert rows(shop, shop.refresh(), "SELECT count(*) FROM vault.lines") == [(1000,)]
 
