@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR
@@ -11,7 +11,7 @@ from math import ceil
 from typing import Final
 
 from budgets.ledger import UNLIMITED, Balance, Ledger
-from budgets.meters import LIFETIME, WINDOWS, kind_of
+from budgets.meters import BLOCK, LIFETIME, WINDOWS, kind_of
 from budgets.privacy_loss import ZERO, PrivacyLoss
 from queries.policy import Policy
 from service.accounts import ATTO, NANO, epsilon_text, plain
@@ -162,10 +162,13 @@ def _forecast_words(pace: _Pace, balance: Balance, reached: date | None) -> str:
     return f"At the pace of {period}, the cap is reached on {reached.isoformat()}."
 
 
-def _queries_left(ledger: Ledger, balance: Balance, meters: Iterable[Balance]) -> int | None:
-    """For how many more queries like the last charged one this account and those above it suffice now."""
+def _queries_left(ledger: Ledger, balance: Balance, meters: Sequence[Balance]) -> int | None:
+    """For how many more queries like the last charged one this account and those above it suffice now.
+
+    None without such a query, and with blocks, where that depends on the months that are asked about: a quote tells.
+    """
     last = _last_loss(ledger, balance)
-    if last is None:
+    if last is None or any(kind_of(each.meter) == BLOCK for each in meters):
         return None
     path, parent = list(meters), balance.account.parent
     while parent is not None:

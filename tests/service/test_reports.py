@@ -270,6 +270,15 @@ def test_with_blocks_the_limit_of_each_month_is_told_and_what_is_used_of_it(publ
     assert found["blocks"]["cap"]["loss"]["epsilon"] == "10"
     touched = [(block["name"], block["spent"]["loss"]["rho"]) for block in found["blocks"]["touched"]]
     assert touched == [("January 2017", "0.01"), ("February 2017", "0.04"), ("Rows without a day", "0.16")]
+    budget = published.send("GET", "/v1/budgets/months/person/analyst", "officer").json()
+    assert {meter["meter"] for meter in budget["meters"]} == {
+        "lifetime",
+        "block",
+        "block:2017-01",
+        "block:2017-02",
+        "static",
+    }
+    assert budget["about_queries_left"] is None
     assert found["changes"][0]["what"].endswith("now ε = 10 for each month, ε = 10 for rows without a day")
     text = page(published)
     assert "All months together have no limit" in text
