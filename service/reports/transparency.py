@@ -200,8 +200,9 @@ def _cap(facts: dict[str, Any], policy: Policy) -> str:
         for p in facts.get("postings", [])
         if isinstance(p, dict) and "cap_rho_nano" in p
     }
+    within = {**_WITHIN, LIFETIME: " in all"} if BLOCK in caps else _WITHIN
     told = [
-        f"ε = {epsilon_text(cap, policy.budget.conversion_delta)}{_WITHIN.get(meter, f' ({meter})')}"
+        f"ε = {epsilon_text(cap, policy.budget.conversion_delta)}{within.get(meter, f' ({meter})')}"
         for meter, cap in caps.items()
         if cap != UNLIMITED
     ]

@@ -290,6 +290,7 @@ def test_a_limit_of_all_months_together_is_told_beside_that_of_each(published: H
     found = _monthly(published, LIFETIME_TOO)
     assert (found["cap"]["loss"]["epsilon"], found["cap"]["loss"]["delta"]) == ("60", "0.0000042")
     assert found["blocks"]["cap"]["loss"]["epsilon"] == "10"
+    assert "ε = 60 in all" in found["changes"][0]["what"]
     assert float(found["spent_percent"]) < float(found["blocks"]["touched"][-1]["spent_percent"])
     assert "All months together have no limit" not in page(published)
 
