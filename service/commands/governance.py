@@ -105,8 +105,8 @@ def print_proposal(found: dict[str, Any]) -> None:
     print_table(["", "proposal"], rows)
     needed = found["approvals_needed"]
     if needed:
-        others = "another officer" if needed == 1 else f"{needed} officers"
-        out.print(f"It waits until {others} approve: kvitto approvals approve {found['id']} --reason …")
+        others = "another officer approves" if needed == 1 else f"{needed} officers approve"
+        out.print(f"It waits until {others}: kvitto approvals approve {found['id']} --reason …")
 
 
 def _scope(dataset: str | None, everything: object) -> str | None:

@@ -395,7 +395,7 @@ def test_what_loosens_goes_through_four_eyes(caller: dict[str, str]) -> None:
     reason = ("--reason", "as agreed")
     assert run("approvals", "approve", asked["id"], *reason).exit_code == 1
     first = run("approvals", "approve", asked["id"], *reason, KVITTO_KEY=caller["officer"])
-    assert "waits until another officer approve" in first.stdout
+    assert "waits until another officer approves" in first.stdout
     made = run("approvals", "approve", asked["id"], *reason, "--json", KVITTO_KEY=caller["officer2"])
     assert json.loads(made.stdout)["state"] == "made"
     assert json.loads(run("budgets", "show", "shop/person/analyst", "--json").stdout)["cap"]["epsilon"] == "9"
