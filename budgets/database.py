@@ -42,7 +42,7 @@ def failing_closed() -> Iterator[None]:
     """Turns every failure of the database or of its files into LedgerUnavailableError."""
     try:
         yield
-    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+    except (SQLAlchemyError, sqlite3.Error, OSError, UnicodeError) as error:  # a damaged file's errors may be no text
         raise LedgerUnavailableError("The ledger cannot be read or written.") from error
 
 

@@ -6,16 +6,17 @@ I7 what was begun and has no known outcome is spent.
 
 I2 and I5 are the audit's, whose rules are its own. The rest follows from this: the ledger is in a state that the model
 can be in after the results that were seen, where only a call that did not return, or whose outcome was unknown, may
-have happened or not.
+have happened or not: at once, or as the last one when the ledger is opened again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from budgets import audit
 from budgets.anchor import Anchor
+from budgets.errors import LedgerUnavailableError
 from budgets.ledger import Head
 from tests.budgets.ledger_model import LedgerModel, after_all, tried, view, view_of
 from tests.budgets.ledger_samples import LEASE_SECONDS
@@ -32,10 +33,26 @@ def possible_after(results: Sequence[str], kinds: Sequence[str]) -> list[LedgerM
     for number, result in enumerate(results):
         models = after_all(at_and_like(models, number), STEPS[number], result)
         assert models, f"no sequence of calls with these results leaves this: step {number} ended with {result}"
+    models = at_and_like(models, len(results))
+    assert models, f"no sequence of calls with these results leaves this: {kinds}"
     if len(results) < len(STEPS):  # the one that did not return
-        models = at_and_like(models, len(results))
         models += [after for each in models if (after := tried(each, STEPS[len(results)])[0]) is not each]
-    return models
+    return models + [late for each in models for late in _shown_late(each, results)]
+
+
+def _shown_late(model: LedgerModel, results: Sequence[str]) -> Iterator[LedgerModel]:
+    """The model after a call that was unavailable, and had not happened for the calls behind it.
+
+    A write whose sync failed may be in the log all the same. Nobody sees it until the next start, and what is written
+    after it takes its place.
+    """
+    for number in reversed(range(len(results))):
+        if results[number] == "ok":
+            return
+        if results[number] == LedgerUnavailableError.__name__:
+            after, _ = tried(at_step(model, number), STEPS[number])
+            if after is not model:
+                yield after
 
 
 def require_sound(url: str, anchor: Path, results: Sequence[str]) -> None:

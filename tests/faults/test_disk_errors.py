@@ -11,9 +11,9 @@ from typing import Final
 import pytest
 
 from budgets.errors import LedgerUnavailableError
-from tests.budgets.ledger_samples import url_of
+from tests.budgets.ledger_samples import ADA, url_of
 from tests.faults.injection import run
-from tests.faults.judging import require_sound
+from tests.faults.judging import possible_after, require_sound
 from tests.faults.steps import expected_results
 
 _SEED: Final = 20261124
@@ -69,3 +69,10 @@ def test_a_disk_that_fails_at_any_call_leaves_a_sound_ledger(
     for each, number in points:
         if each == name:
             check(empty, tmp_path / "ledger", name, error, f"{number}{lasting}")
+
+
+def test_the_judge_takes_a_write_for_a_late_one_only_if_nothing_was_written_after_it() -> None:
+    opened = ["account-opened"]
+    behind = [model.known.keys() for model in possible_after(["ok", UNAVAILABLE], opened)]
+    assert any(ADA.id in known for known in behind)
+    assert all(ADA.id not in model.known for model in possible_after(["ok", UNAVAILABLE, "ok"], opened * 2))
